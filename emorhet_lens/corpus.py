@@ -1,0 +1,278 @@
+"""A corpus: labelled texts of one concept group, with the sampling and splitting that keeps matched texts together.
+
+A corpus says where each text comes from (`source`), because texts of different sources differ in register before
+they differ in anything else. Balanced classes do not make a corpus free of confounds.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from emorhet_lens.concepts import ConceptGroup
+from emorhet_lens.errors import CorpusError
+
+TIES = ("pair", "topic")
+"""Properties of an example that can hold several examples together in a split."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled text.
+
+    Args:
+        id: Unique within its source.
+        text: The text whose tokens are counted.
+        label: A label of the corpus' group.
+        source: The data set it comes from.
+        source_label: The label as the source gives it.
+        topic: What it is about, where known.
+        pair: Shared by texts that were written to match each other, for example a figure and its literal twin.
+        context: The turns before it, oldest first.
+    """
+
+    id: str
+    text: str
+    label: str
+    source: str
+    source_label: str | None = None
+    topic: str | None = None
+    pair: str | None = None
+    context: tuple[str, ...] = field(default=())
+
+    @property
+    def key(self) -> str:
+        """An identifier that is unique over sources."""
+        return f"{self.source}:{self.id}"
+
+    @property
+    def normalized(self) -> tuple[str, tuple[str, ...]]:
+        """The text without case and punctuation (unless it is nothing else), and the context: equal for duplicates."""
+        return re.sub(r"\W+", " ", self.text.lower()).strip() or self.text.strip(), self.context
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Labelled texts of one concept group.
+
+    Args:
+        name: For reports and files.
+        group: The concepts that the labels belong to.
+        examples: At least one; keys are unique and texts are not blank.
+
+    Raises:
+        CorpusError: The corpus is empty, an id occurs twice within a source, a label is not of the group, or a
+            text is blank.
+    """
+
+    name: str
+    group: ConceptGroup
+    examples: tuple[Example, ...]
+
+    def __post_init__(self) -> None:
+        if not self.examples:
+            raise CorpusError(f"the corpus {self.name!r} is empty; it needs at least one labelled text")
+        repeated = [key for key, count in Counter(e.key for e in self.examples).items() if count > 1]
+        if repeated:
+            raise CorpusError(f"the corpus {self.name!r} holds {len(repeated)} ids twice, for example {repeated[0]!r}")
+        for example in self.examples:
+            if example.label not in self.group.labels:
+                raise CorpusError(
+                    f"{example.key} has the unknown label {example.label!r}; the group {self.group.name!r} has "
+                    f"{', '.join(self.group.labels)}"
+                )
+            if not example.text.strip():
+                raise CorpusError(f"{example.key} has a blank text; leave such rows out")
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __iter__(self) -> Iterator[Example]:
+        return iter(self.examples)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{label} {count}" for label, count in self.counts().items() if count)
+        return f"Corpus({self.name!r}, {len(self)} texts of {len(self.sources)} source(s): {counts})"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources, in order of first appearance."""
+        return tuple(dict.fromkeys(example.source for example in self.examples))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over keys, labels and texts in order: equal for equal content."""
+        state = hashlib.sha256()
+        for example in self.examples:
+            state.update("\x1f".join((example.key, example.label, example.text, *example.context)).encode())
+            state.update(b"\x1e")
+        return state.hexdigest()
+
+    def counts(self) -> dict[str, int]:
+        """Number of texts of every label of the group, zeros included."""
+        found = Counter(example.label for example in self.examples)
+        return {label: found[label] for label in self.group.labels}
+
+    def where(self, keep: Callable[[Example], bool]) -> "Corpus":
+        """The examples for which `keep` is true, in the same order.
+
+        Raises:
+            CorpusError: None is left.
+        """
+        return self._with(tuple(example for example in self.examples if keep(example)))
+
+    def balanced(self, n: int | None = None, *, seed: int = 0) -> "Corpus":
+        """Draw equally many texts of every label within each source, at random.
+
+        Args:
+            n: Texts a label and source; a label that has fewer keeps all it has. By default the size of the
+                source's smallest label that occurs.
+            seed: Of the draw.
+
+        Returns:
+            A corpus with the drawn examples in their former order.
+
+        Raises:
+            CorpusError: `n` is not positive.
+        """
+        if n is not None and n < 1:
+            raise CorpusError(f"n={n} texts a label were asked for; it has to be at least 1")
+        cells: dict[tuple[str, str], list[int]] = {}
+        for index, example in enumerate(self.examples):
+            cells.setdefault((example.source, example.label), []).append(index)
+        drawn: list[int] = []
+        for (source, label), members in sorted(cells.items()):
+            wanted = min(len(m) for (s, _), m in cells.items() if s == source) if n is None else n
+            generator = random_stream(seed, source, label)
+            drawn += [members[i] for i in generator.permutation(len(members))[:wanted]]
+        return self._with(tuple(self.examples[index] for index in sorted(drawn)))
+
+    def split(
+        self, shares: Mapping[str, float], *, seed: int = 0, keep_together: Sequence[str] = ("pair",)
+    ) -> dict[str, "Corpus"]:
+        """Split into parts, stratified by source and label, with tied texts and duplicates in one part.
+
+        Args:
+            shares: Part name to share, for example `{"train": 0.8, "dev": 0.1, "test": 0.1}`; they sum to 1.
+            seed: Of the assignment.
+            keep_together: Any of `"pair"` and `"topic"`: examples that share one never cross parts.
+
+        Returns:
+            One corpus a part, examples in their former order.
+
+        Raises:
+            CorpusError: Shares do not sum to 1, a tie is unknown, or a part would be empty.
+        """
+        if not shares or min(shares.values()) <= 0 or not abs(sum(shares.values()) - 1) < 1e-9:
+            raise CorpusError(f"the shares of a split have to be positive and sum to 1, got {dict(shares)}")
+        unknown = sorted(set(keep_together) - set(TIES))
+        if unknown:
+            raise CorpusError(f"keep_together knows {', '.join(TIES)}, got {unknown}")
+        blocks = _tied_blocks(self.examples, keep_together)
+        order = random_stream(seed, "split").permutation(len(blocks))
+        seen: Counter[tuple[str, ...]] = Counter()
+        assigned: dict[str, list[int]] = {part: [] for part in shares}
+        filled: dict[str, Counter[tuple[str, ...]]] = {part: Counter() for part in shares}
+        # Large blocks first, so that the small ones can even out what they leave.
+        for block in sorted((blocks[i] for i in order), key=len, reverse=True):
+            cells: Counter[tuple[str, ...]] = Counter((self.examples[i].source, self.examples[i].label) for i in block)
+            # The whole corpus is a cell too: without it texts in tiny cells would all go to the same part.
+            cells[()] = len(block)
+            seen.update(cells)
+
+            def shortage(part: str, cells: Counter[tuple[str, ...]] = cells) -> float:
+                return sum(count * (shares[part] * seen[cell] - filled[part][cell]) for cell, count in cells.items())
+
+            best = max(shares, key=shortage)
+            assigned[best] += block
+            filled[best].update(cells)
+        empty = [part for part, members in assigned.items() if not members]
+        if empty:
+            raise CorpusError(
+                f"nothing is left for {', '.join(map(repr, empty))}: the corpus {self.name!r} has {len(self)} texts in "
+                f"{len(blocks)} groups that stay together; ask for fewer parts or larger shares"
+            )
+        return {part: self._with(tuple(self.examples[i] for i in sorted(m))) for part, m in assigned.items()}
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row an example, one column a property."""
+        return pd.DataFrame([vars(example) for example in self.examples])
+
+    def _with(self, examples: tuple[Example, ...]) -> "Corpus":
+        return type(self)(name=self.name, group=self.group, examples=examples)
+
+
+def join(corpora: Sequence[Corpus]) -> Corpus:
+    """Put corpora of one group together; each keeps its sources.
+
+    Raises:
+        CorpusError: There is none, their groups differ, or an id occurs twice within a source.
+    """
+    if not corpora:
+        raise CorpusError("there is no corpus to join; give at least one")
+    groups = {corpus.group.labels for corpus in corpora}
+    if len(groups) > 1:
+        raise CorpusError(f"corpora of different concept groups cannot be joined: {sorted(groups)}")
+    examples = tuple(example for corpus in corpora for example in corpus)
+    return Corpus(name="+".join(corpus.name for corpus in corpora), group=corpora[0].group, examples=examples)
+
+
+def require_disjoint(**parts: Corpus) -> None:
+    """Refuse parts of which two hold the same text (case and punctuation aside, context counted).
+
+    Args:
+        **parts: The corpora by the names that the error should use.
+
+    Raises:
+        CorpusError: A text occurs in two parts.
+    """
+    owner: dict[tuple[str, tuple[str, ...]], tuple[str, str]] = {}
+    for part, corpus in parts.items():
+        for example in corpus:
+            first_part, first_key = owner.setdefault(example.normalized, (part, example.key))
+            if first_part != part:
+                raise CorpusError(
+                    f"{first_key} in {first_part!r} and {example.key} in {part!r} are the same text; leave one out, "
+                    "or let Corpus.split make the parts, which keeps duplicates together"
+                )
+
+
+def _tied_blocks(examples: Iterable[Example], ties: Sequence[str]) -> list[list[int]]:
+    """Indices of examples that may not be separated: connected through a shared tie or the same text."""
+    parent: list[int] = []
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    seen: dict[object, int] = {}
+    for index, example in enumerate(examples):
+        parent.append(index)
+        links: list[object] = [("text", example.normalized)]
+        links += [(tie, example.source, value) for tie in ties if (value := getattr(example, tie)) is not None]
+        for link in links:
+            parent[root(index)] = root(seen.setdefault(link, index))
+    blocks: dict[int, list[int]] = {}
+    for index in range(len(parent)):
+        blocks.setdefault(root(index), []).append(index)
+    return list(blocks.values())
+
+
+def random_stream(seed: int, *words: str) -> np.random.Generator:
+    """Random numbers of their own for every seed and purpose, whatever else is drawn.
+
+    Args:
+        seed: The user's seed.
+        *words: What the numbers are for.
+
+    Returns:
+        A generator that no other purpose shares; the global generators are not touched.
+    """
+    digest = hashlib.sha256("\x1f".join((str(seed), *words)).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

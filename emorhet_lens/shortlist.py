@@ -1,0 +1,266 @@
+"""A second pass over the texts for a few neurons: every text's own mean and maximum instead of sums over texts.
+
+Sums cannot say which texts drive a neuron, nor rank them. Both are needed for the few neurons that are looked at.
+
+Where the texts are those that the neurons were selected on, these numbers flatter them: with tens of thousands of
+neurons the best on some texts are better there than on others. Texts that were held out are the fair test. The texts
+that drive a neuron hardest are its extremes and not what it usually responds to.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from emorhet_lens.batches import Batch, Encoded, Tokens, encode, pad_batch, plan_batches
+from emorhet_lens.concepts import ConceptGroup
+from emorhet_lens.corpus import Corpus
+from emorhet_lens.errors import CorpusError, ScreenError
+from emorhet_lens.forward import read_layers
+from emorhet_lens.hosts import LensModel, identify, output_weights, require_evaluation
+from emorhet_lens.neurons import Coordinate, Neurons
+from emorhet_lens.prompts import Prompt, as_prompt
+from emorhet_lens.reduction import STATISTICS, reduce_texts
+from emorhet_lens.scorers import Against
+from emorhet_lens.screening import Screen
+from emorhet_lens.sites import hook_names
+
+# Padding is neither attended to nor counted, so any id of the vocabulary will do.
+PAD_ID = 0
+
+
+@dataclass(frozen=True, eq=False)
+class TextActivations:
+    """What a few neurons do on every text of a corpus.
+
+    Args:
+        group: The concepts.
+        keys: Of the texts, in the order of the corpus.
+        labels: Of the texts.
+        sources: Of the texts.
+        coordinates: Layer and neuron, in the order of the last axis of `mean` and `maximum`.
+        mean: Mean activation over the counted tokens of a text.
+        maximum: Largest activation among them.
+    """
+
+    group: ConceptGroup
+    keys: tuple[str, ...]
+    labels: tuple[str, ...]
+    sources: tuple[str, ...]
+    coordinates: Int[Tensor, "selected 2"]
+    mean: Float[Tensor, "example neuron"]
+    maximum: Float[Tensor, "example neuron"]
+
+    def place(self, coordinate: Coordinate) -> int:
+        """Where a neuron is on the neuron axis.
+
+        Raises:
+            ScreenError: It was not read.
+        """
+        read = [(layer, neuron) for layer, neuron in self.coordinates.tolist()]
+        if coordinate not in read:
+            raise ScreenError(
+                f"neuron {coordinate[1]} of layer {coordinate[0]} was not read; the second pass read {len(read)} "
+                "others. Pass the same neurons to read_texts"
+            )
+        return read.index(coordinate)
+
+
+def read_texts(
+    model: LensModel,
+    corpus: Corpus,
+    neurons: Neurons,
+    *,
+    tokens: Tokens = "text",
+    prompt: Prompt | str | list[dict[str, str]] | Path | None = None,
+    prepend_bos: bool | None = None,
+    batch_size: int | Literal["auto"] = "auto",
+    progress: bool = True,
+) -> TextActivations:
+    """Run every text once and keep mean and maximum of some neurons.
+
+    A pass ends at the last layer that holds one of the neurons. `read_shortlist` takes the options from a screen.
+
+    Args:
+        model: The model that the neurons are of, in evaluation mode.
+        corpus: The texts; those of the screening or others.
+        neurons: Which neurons, at which site. All sets are read; `neurons.head(n)` keeps that small.
+        tokens: Which tokens are counted, see `collect_stats`.
+        prompt: A template around the text.
+        prepend_bos: Whether a BOS token goes first; as the host's configuration says by default.
+        batch_size: Texts a batch, or `"auto"`.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        Means and maxima in double precision, on the CPU.
+
+    Raises:
+        ScreenError: There is no neuron in the sets.
+        StoreError: The neurons are of another model.
+        CorpusError: A text is longer than the context or has no token to count.
+        ModelError: The model has dropout switched on, or its activations are NaN.
+    """
+    if len(neurons) == 0:
+        raise ScreenError("this set of neurons is empty; there is nothing to read")
+    require_evaluation(model)
+    neurons.model.require_same(identify(model))
+    coordinates = neurons.coordinates()
+    names = hook_names(model, neurons.site)[: int(coordinates[:, 0].max()) + 1]
+    chosen = as_prompt(prompt)
+    bos = bool(getattr(model.cfg, "default_prepend_bos", True)) if prepend_bos is None else prepend_bos
+    encoded = [encode(example, model, prompt=chosen, tokens=tokens, prepend_bos=bos) for example in corpus]
+    _require_short(corpus, encoded, model.cfg.n_ctx)
+    device = output_weights(model, 0).device
+    mean = torch.zeros(len(corpus), len(coordinates), dtype=torch.float64)
+    maximum = torch.zeros_like(mean)
+    plan = plan_batches(corpus, encoded, batch_size=batch_size, device=device.type)
+    for examples in tqdm(plan, desc="second pass", unit="batch", disable=not progress):
+        batch = pad_batch(encoded, examples, pad_id=PAD_ID, side="right", device=device)
+        rows = torch.tensor(examples)
+        mean[rows], maximum[rows] = _read_batch(model, batch, names, coordinates)
+    labels = tuple(example.label for example in corpus)
+    keys, sources = tuple(example.key for example in corpus), tuple(example.source for example in corpus)
+    return TextActivations(corpus.group, keys, labels, sources, coordinates, mean, maximum)
+
+
+def read_shortlist(
+    model: LensModel,
+    corpus: Corpus,
+    screen: Screen,
+    *,
+    top: int = 10,
+    batch_size: int | Literal["auto"] = "auto",
+    progress: bool = True,
+) -> TextActivations:
+    """`read_texts` for the first neurons of every concept, with the tokens and the prompt of the screening.
+
+    Args:
+        model: The model that was screened.
+        corpus: The texts; those that the screening left out as too long are left out again.
+        screen: Gives neurons and options.
+        top: Neurons a concept.
+        batch_size: Texts a batch, or `"auto"`.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        As `read_texts`, with the same errors.
+    """
+    options, skipped = screen.stats.options, set(screen.stats.options["skipped"])
+    return read_texts(
+        model,
+        corpus.where(lambda example: example.key not in skipped),
+        screen.neurons.head(top),
+        tokens=options["tokens"],
+        prompt=options["prompt"],
+        prepend_bos=options["prepend_bos"],
+        batch_size=batch_size,
+        progress=progress,
+    )
+
+
+def exact_auroc(
+    texts: TextActivations, neurons: Neurons, *, against: Against = "others", by_source: bool = True
+) -> pd.DataFrame:
+    """Chance that a text of the concept has a higher mean activation than a text that it is compared with.
+
+    The exact counterpart of the scorer `auroc`, which knows means and variances only: the texts themselves are
+    ranked, within each source, and the sources that hold the concept and something to compare it with are averaged.
+    Equal means count half. It is 0.5 for a neuron that ignores the concept, on average over such neurons; the best of
+    many such neurons lie above that on the texts they were selected on.
+
+    Args:
+        texts: From `read_texts`.
+        neurons: Each is tested for its own concept.
+        against: Whether a concept is compared with the rest or with all other texts.
+        by_source: Whether sources are kept apart; `False` is what `allow_missing_rest` does in a screening.
+
+    Returns:
+        One row a concept and neuron, most selective first: concept, layer, neuron, auroc (NaN where there is nothing
+        to compare).
+
+    Raises:
+        ScreenError: A neuron was not read, or a concept is not of the group.
+    """
+    labels = np.array(texts.labels)
+    sources = np.array(texts.sources if by_source else ["all"] * len(labels))
+    rows = []
+    for concept, (layer, neuron) in _pairs(texts, neurons):
+        values = texts.mean[:, texts.place((layer, neuron))].numpy()
+        compared = labels != concept if against == "others" else labels == texts.group.rest
+        areas = []
+        for source in np.unique(sources):
+            target, other = (sources == source) & (labels == concept), (sources == source) & compared
+            if target.any() and other.any():
+                areas.append(roc_auc_score(target[target | other], values[target | other]))
+        rows.append((concept, layer, neuron, float(np.mean(areas)) if areas else float("nan")))
+    return pd.DataFrame(rows, columns=["concept", "layer", "neuron", "auroc"])
+
+
+def driving_texts(texts: TextActivations, neurons: Neurons, *, n: int = 4) -> pd.DataFrame:
+    """The texts on which a neuron reaches its highest activations, whatever their label.
+
+    Args:
+        texts: From `read_texts`.
+        neurons: Which neurons, for example `neurons.head(3)`.
+        n: Texts a neuron.
+
+    Returns:
+        One row a concept, neuron and text, the hardest driver first; equal ones by key. Columns: concept, layer,
+        neuron, place (from 1), key, label, source, maximum.
+
+    Raises:
+        ScreenError: A neuron was not read, or a concept is not of the group.
+    """
+    rows: list[Mapping[str, Any]] = []
+    for concept, (layer, neuron) in _pairs(texts, neurons):
+        values = texts.maximum[:, texts.place((layer, neuron))].tolist()
+        order = sorted(range(len(values)), key=lambda index: (-values[index], texts.keys[index]))
+        for place, index in enumerate(order[:n], 1):
+            found = (concept, layer, neuron, place, texts.keys[index], texts.labels[index], texts.sources[index])
+            rows.append(dict(zip(_DRIVING, (*found, values[index]), strict=True)))
+    return pd.DataFrame(rows, columns=list(_DRIVING))
+
+
+_DRIVING = ("concept", "layer", "neuron", "place", "key", "label", "source", "maximum")
+
+
+def _pairs(texts: TextActivations, neurons: Neurons) -> list[tuple[str, Coordinate]]:
+    strangers = sorted(set(neurons.concepts) - set(texts.group.concepts))
+    if strangers:
+        raise ScreenError(f"{strangers} are no concepts of the group {texts.group.name!r} of the texts")
+    return [(concept, coordinate) for concept, found in neurons.sets.items() for coordinate in found]
+
+
+def _read_batch(
+    model: LensModel, batch: Batch, names: list[str], coordinates: Int[Tensor, "selected 2"]
+) -> tuple[Float[Tensor, "batch selected"], Float[Tensor, "batch selected"]]:
+    mean = torch.zeros(len(batch.examples), len(coordinates), dtype=torch.float64)
+    maximum = torch.zeros_like(mean)
+    counted = batch.keep.sum(1, keepdim=True).cpu()
+
+    def read(activation: Tensor, layer: int) -> None:
+        mine = (coordinates[:, 0] == layer).nonzero().squeeze(-1)
+        if len(mine):
+            columns = activation[:, :, coordinates[mine, 1].to(activation.device)]
+            reduced = dict(zip(STATISTICS, reduce_texts(columns, batch.keep, layer).cpu().double(), strict=True))
+            mean[:, mine], maximum[:, mine] = reduced["total"] / counted, reduced["maximum"]
+
+    read_layers(model, batch, names, read)
+    return mean, maximum
+
+
+def _require_short(corpus: Corpus, encoded: list[Encoded], context: int) -> None:
+    for example, one in zip(corpus, encoded, strict=True):
+        if len(one.ids) > context:
+            raise CorpusError(
+                f"{example.key} is {len(one.ids)} tokens long with its prompt, the context holds {context}; "
+                "leave it out"
+            )
