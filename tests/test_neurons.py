@@ -22,7 +22,7 @@ def made(sets, *, model=MODEL, shift=0.0, **options):
 
 
 coordinates = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3)), unique=True, max_size=5)
-families = st.tuples(coordinates, coordinates).map(lambda own: made(dict(zip(CONCEPTS, own, strict=True))))
+families = st.fixed_dictionaries({concept: coordinates for concept in CONCEPTS})
 
 
 def members(neurons):
@@ -32,6 +32,7 @@ def members(neurons):
 @settings(max_examples=40, deadline=None)
 @given(families, families, families)
 def test_set_algebra(x, y, z):
+    x, y, z = (made({concept: own[concept] for concept in CONCEPTS}) for own in (x, y, z))
     assert members(x | y) == members(x) | members(y)
     assert members(x & y) == members(x) & members(y)
     assert members(x - y) == members(x) - members(y)
@@ -49,7 +50,7 @@ def test_set_algebra(x, y, z):
 @settings(max_examples=25, deadline=None)
 @given(families, families)
 def test_combined_sets_keep_order_and_scores_of_the_left(x, y):
-    y = replace(y, scores={c: tuple(s + 100 for s in own) for c, own in y.scores.items()})
+    x, y = made(x), made(y, shift=100.0)
     union = x | y
     for concept in CONCEPTS:
         n = len(x.sets[concept])

@@ -224,7 +224,7 @@ def test_option_errors_name_what_is_allowed(option, message):
 
 
 def test_options_are_checked_when_they_are_made():
-    with pytest.raises(ScreenError, match="top=3.0 has to be"):
+    with pytest.raises(ScreenError, match=r"top=3\.0 has to be"):
         ScreenOptions(top=3.0)
 
 
