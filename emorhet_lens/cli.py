@@ -24,7 +24,7 @@ from emorhet_lens.main_job import run_all
 from emorhet_lens.models import Host, load_model
 from emorhet_lens.presets import LEE2025_PROMPT, PRESETS
 from emorhet_lens.presets import preset as preset_options
-from emorhet_lens.screening import NEURONS_FILE, Screen, screen
+from emorhet_lens.screening import NEURONS_FILE, STATS_FILE, Screen, screen
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Emotion and rhetoric neurons of language models.")
 models_app = typer.Typer(no_args_is_help=True, help="The embedded model.")
@@ -101,6 +101,8 @@ def screen_command(
             progress=progress,
             checkpoint=out / "stats.partial.safetensors",
         )
+        # Whatever the screening may refuse, the pass is not lost.
+        stats.save(out / STATS_FILE)
         result = screen(stats, preset=preset, shuffles=shuffles, seed=seed, **changes)
         result.save(out)
         _summarize(result)

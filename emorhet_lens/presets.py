@@ -5,7 +5,7 @@
 | `lee2025` | `entropy`: H = -sum P_hat log P_hat, P = f/T | lowest 1 % of all neurons, each to argmax P_hat; no floor |
 | `zheng2026` | the same | the recognised 1 %; their filter by D belongs to masking and is not applied here |
 | `lape` | the same | P above its 95th percentile for some concept; lowest 1 % H; every concept with P above that bar |
-| `default` | `standardized` and `difference_scaled` | for every concept the best 0.2 % by the worse of both ranks |
+| `default` | `standardized`, `difference_scaled`, `difference` | per concept the best 0.2 % by the worst of the ranks |
 
 The default compares a concept with all other texts. A neuron goes to the concept with the highest `standardized`
 score and has to fire in two texts of it. The effect size of texts keeps out what a few tokens do, the difference of

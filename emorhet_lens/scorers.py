@@ -117,7 +117,8 @@ def normalized(stats: ActivationStats, against: Against = "rest") -> Scores:
 def entropy(stats: ActivationStats, against: Against = "rest") -> Scores:
     """H of P_hat in nats: 0 where a neuron fires for one concept only, and where it never fires at all."""
     shares = normalized(stats, against)
-    whole = -torch.xlogy(shares, shares).nan_to_num(0).sum(0)
+    # Subtracting from zero keeps a neuron of one concept from showing as -0.
+    whole = 0 - torch.xlogy(shares, shares).nan_to_num(0).sum(0)
     return _blank_absent(whole.expand_as(shares), stats.summed("texts")[:-1])
 
 

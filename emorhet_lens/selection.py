@@ -34,7 +34,7 @@ class ScreenOptions:
 
     Args:
         scorers: Names of scorers. With several, the first one decides to which concept a neuron belongs.
-        combine: With several scorers: `"conjunction"` orders by the worse of the ranks, so that a neuron has to be
+        combine: With several scorers: `"conjunction"` orders by the worst of the ranks, so that a neuron has to be
             near the top by every one; `"fusion"` by the sum of 1 / (60 + rank) (Cormack et al. 2009).
         top: Share of all neurons that is selected, rounded up.
         scope: Whether the share is taken of all neurons at once, in every layer, or for every concept.
@@ -50,7 +50,7 @@ class ScreenOptions:
         ScreenError: An option is unknown or out of its range.
     """
 
-    scorers: tuple[str, ...] = ("standardized", "difference_scaled")
+    scorers: tuple[str, ...] = ("standardized", "difference_scaled", "difference")
     combine: Literal["conjunction", "fusion"] = "conjunction"
     top: float = 0.002
     scope: Literal["global", "layer", "concept"] = "concept"

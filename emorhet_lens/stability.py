@@ -3,7 +3,8 @@
 The texts are in two halves; the same selection is made on each, and the Jaccard index of the two sets of
 (neuron, concept) is taken. Firing rates alone are stable, so two halves of texts with shuffled labels agree too. What
 counts is the excess over that, and its interval: J - mean(J_null) -+ t * sd(J_null) * sqrt(1 + 1/R) with R - 1 degrees
-of freedom, the prediction interval for one more shuffled labelling.
+of freedom, the prediction interval for one more shuffled labelling. Where labels mean nothing it held 0 in 91 % of 200
+simulated corpora, so read its ends as approximate; and it does not hold what another split into halves would change.
 
 A stable selection is one that other texts of the same corpus would give. Stable is not the same as meaningful:
 a difference in topic or register between the classes is stable too.

@@ -85,10 +85,12 @@ class ActivationStats:
             `[label layer neuron]`, or `[label]` for `texts` and `tokens`.
         """
         values: Tensor = getattr(self.sums, statistic)
-        rows = [self._row(cell, source) for cell in self.cells]
-        kept = [index for index, row in enumerate(rows) if row >= 0]
         pooled = torch.zeros((len(self.group.labels), *values.shape[1:]), dtype=values.dtype)
-        return pooled.index_add_(0, torch.tensor([rows[index] for index in kept], dtype=torch.int64), values[kept])
+        for cell, own in zip(self.cells, values, strict=True):
+            row = self._row(cell, source)
+            if row >= 0:
+                pooled[row] += own
+        return pooled
 
     def half(self, part: int) -> "ActivationStats":
         """Only the texts of one half (0 or 1), with the sums shared, not copied."""

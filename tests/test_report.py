@@ -120,7 +120,7 @@ def test_what_was_run_is_said(page, group):
         "TransformerBridge",
         f"transformer-lens {stats.options['versions']['transformer-lens']}",
         f"planted, 60 texts, SHA-256 {stats.options['corpora'][0]['sha256'][:12]}",
-        "standardized, difference_scaled",
+        "standardized, difference_scaled, difference",
         "default*",
         "top 0.05",
         f"{len(group.screen.neurons)} of 80 neurons",

@@ -157,7 +157,7 @@ def test_table_has_one_row_a_neuron(stats, found):
 
 def test_facts_are_plain_and_complete(found):
     facts = found.to_dict()
-    assert json.loads(json.dumps(facts))["options"]["scorers"] == ["standardized", "difference_scaled"]
+    assert json.loads(json.dumps(facts))["options"]["scorers"] == ["standardized", "difference_scaled", "difference"]
     assert facts["totals"] == {
         "neurons": 60,
         "candidates": 60,
