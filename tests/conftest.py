@@ -8,8 +8,20 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from pathlib import Path
 from typing import Any
 
+import numba
 import pytest
+import torch
 from tiny import HOSTS, Planted, planted_model
+
+THREADS = (torch.get_num_threads(), numba.get_num_threads())
+
+
+@pytest.fixture(autouse=True)
+def threads(request: pytest.FixtureRequest) -> None:
+    """One thread for tiny models, whose threads would spend their time waiting for each other."""
+    for_torch, for_numba = THREADS if request.node.get_closest_marker("real") else (1, 1)
+    torch.set_num_threads(for_torch)
+    numba.set_num_threads(for_numba)
 
 
 @pytest.fixture(scope="session", params=list(HOSTS))
