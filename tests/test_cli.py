@@ -140,7 +140,7 @@ def test_models_fetch_refuses_another_wheel(tmp_path: Path, monkeypatch: pytest.
 def test_run_quick_writes_results_and_a_report(tmp_path: Path) -> None:
     outcome = RUN.invoke(app, ["run", "--quick", "--no-progress", "--out", str(tmp_path)])
     assert outcome.exit_code == 0, outcome.output
-    assert outcome.output.rstrip().splitlines()[-1] == str(tmp_path / "report.html")
+    assert outcome.stdout.rstrip().splitlines()[-1] == str(tmp_path / "report.html")
     for group in ("emotion", "rhetoric"):
         assert Screen.load(tmp_path / group).stability is not None
     assert (tmp_path / "report.html").stat().st_size > 50_000
