@@ -63,7 +63,7 @@ def peak_memory(megabytes: list[float]) -> Iterator[None]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--texts", type=int, default=15, help="texts a label in the small corpus")
+    parser.add_argument("--texts", type=int, default=30, help="texts a label in the small corpus")
     parser.add_argument("--repeats", type=int, default=7, help="pairs of timed passes")
     options = parser.parse_args()
     model = load_model(device="cpu")
