@@ -7,10 +7,11 @@ copies of the smaller one under new ids, so that nothing but the number of texts
 
 import argparse
 import statistics
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 import psutil
@@ -40,36 +41,57 @@ def bare_pass(model: LensModel, corpus: Corpus) -> Callable[[], None]:
     return run
 
 
-@contextmanager
-def peak_memory(megabytes: list[float]) -> Iterator[None]:
-    """Append the peak of resident memory above its value at the start."""
+def peak_memory(copies: int, texts: int) -> float:
+    """MiB above the loaded model that screening `copies` of the corpus takes, in a process of its own.
+
+    What an earlier pass left to a process would hide what the next one needs, hence one process a size.
+    """
+    command = [sys.executable, __file__, "--texts", str(texts), "--memory-of", str(copies)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout.splitlines()[-1])
+
+
+def watch_memory(copies: int, texts: int) -> float:
+    """Peak of this process's resident memory above its value once the model has made a pass."""
+    model = load_model(device="cpu")
+    corpus = copied(load_corpus("stimuli-emotion").balanced(texts), copies)
+    # The first pass of a process compiles the kernel and fills the allocator's pools.
+    collect_stats(model, load_corpus("stimuli-emotion").balanced(2), progress=False)
     process, done = psutil.Process(), threading.Event()
-    start = process.memory_info().rss
-    highest = [start]
+    start = highest = process.memory_info().rss
 
     def watch() -> None:
+        nonlocal highest
         while not done.wait(0.01):
-            highest[0] = max(highest[0], process.memory_info().rss)
+            highest = max(highest, process.memory_info().rss)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        yield
+        collect_stats(model, corpus, progress=False)
     finally:
         done.set()
         watcher.join()
-        megabytes.append((highest[0] - start) / 2**20)
+    return (highest - start) / 2**20
+
+
+def copied(corpus: Corpus, copies: int) -> Corpus:
+    """The same texts several times, under new ids."""
+    many = [replace(example, id=f"{example.id}-{copy}") for copy in range(copies) for example in corpus]
+    return replace(corpus, name=f"{corpus.name} x {copies}", examples=tuple(many))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", type=int, default=30, help="texts a label in the small corpus")
     parser.add_argument("--repeats", type=int, default=7, help="pairs of timed passes")
+    parser.add_argument("--memory-of", type=int, help="only print the peak in MiB for so many copies of the corpus")
     options = parser.parse_args()
+    if options.memory_of is not None:
+        print(watch_memory(options.memory_of, options.texts))
+        return
     model = load_model(device="cpu")
     small = load_corpus("stimuli-emotion").balanced(options.texts)
-    copies = [replace(example, id=f"{example.id}-{copy}") for copy in range(COPIES) for example in small]
-    large = replace(small, name=f"{small.name} x {COPIES}", examples=tuple(copies))
     bare = bare_pass(model, small)
     bare()
     collect_stats(model, small, progress=False)
@@ -83,16 +105,13 @@ def main() -> None:
         ended = time.perf_counter()
         ratios.append((ended - middle) / (middle - started))
         seconds.append(middle - started)
-    megabytes: list[float] = []
-    for corpus in (small, large):
-        with peak_memory(megabytes):
-            collect_stats(model, corpus, progress=False)
+    small_peak, large_peak = (peak_memory(copies, options.texts) for copies in (1, COPIES))
 
     print(f"{len(small)} texts, {options.repeats} pairs of passes; bare pass {statistics.median(seconds):.2f} s")
     spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
     print(f"time   screening / bare forward: median {statistics.median(ratios):.3f} ({spread})")
-    print(f"memory above the model: {megabytes[0]:.0f} MiB ({len(small)} texts), {megabytes[1]:.0f} MiB ({len(large)})")
-    print(f"memory {COPIES}x corpus / 1x corpus: {megabytes[1] / megabytes[0]:.3f}")
+    print(f"memory above the model: {small_peak:.0f} MiB at 1x, {large_peak:.0f} MiB at {COPIES}x the corpus")
+    print(f"memory {COPIES}x corpus / 1x corpus: {large_peak / small_peak:.3f}")
 
 
 if __name__ == "__main__":

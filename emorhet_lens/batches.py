@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from emorhet_lens.corpus import Corpus, Example
+from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError, ModelError
+from emorhet_lens.examples import Example
 from emorhet_lens.hosts import LensModel
 from emorhet_lens.prompts import Prompt
 
@@ -93,6 +94,68 @@ def encode(example: Example, model: LensModel, *, prompt: Prompt, tokens: Tokens
     return Encoded(tuple(ids), tuple(keep))
 
 
+@dataclass(frozen=True)
+class EncodedCorpus:
+    """A corpus as the model reads it.
+
+    Args:
+        corpus: The texts that fit into the context.
+        texts: Their tokens, in the same order.
+        skipped: Keys of the texts that were left out as too long.
+        prepend_bos: Whether a BOS token went first.
+    """
+
+    corpus: Corpus
+    texts: tuple[Encoded, ...]
+    skipped: tuple[str, ...]
+    prepend_bos: bool
+
+
+def encode_corpus(
+    model: LensModel,
+    corpus: Corpus,
+    *,
+    prompt: Prompt,
+    tokens: Tokens,
+    prepend_bos: bool | None = None,
+    long_texts: Literal["error", "skip"] = "error",
+) -> EncodedCorpus:
+    """Tokenise everything before the first pass, so that a bad text fails before anything was computed.
+
+    Args:
+        model: Gives tokenizer and context length.
+        corpus: The texts.
+        prompt: The template around them.
+        tokens: Which tokens are counted, see `encode`.
+        prepend_bos: Whether a BOS token goes first; as the host's configuration says by default.
+        long_texts: Whether a text longer than the context is an error or is left out and listed.
+
+    Returns:
+        The tokens.
+
+    Raises:
+        CorpusError: A text is too long or has no token that would be counted.
+        ModelError: The tokenizer gives no character offsets.
+    """
+    bos = bool(getattr(model.cfg, "default_prepend_bos", True)) if prepend_bos is None else prepend_bos
+    texts: list[Encoded] = []
+    skipped: list[str] = []
+    for example in corpus:
+        one = encode(example, model, prompt=prompt, tokens=tokens, prepend_bos=bos)
+        if len(one.ids) <= model.cfg.n_ctx:
+            texts.append(one)
+        elif long_texts == "skip":
+            skipped.append(example.key)
+        else:
+            raise CorpusError(
+                f"{example.key} is {len(one.ids)} tokens long with its prompt, the context holds {model.cfg.n_ctx}; "
+                'shorten it or leave it out (where the function has the option, long_texts="skip" does)'
+            )
+    left_out = set(skipped)
+    kept = corpus.where(lambda example: example.key not in left_out) if skipped else corpus
+    return EncodedCorpus(kept, tuple(texts), tuple(skipped), bos)
+
+
 def plan_batches(
     corpus: Corpus, encoded: Sequence[Encoded], *, batch_size: int | Literal["auto"], device: str
 ) -> tuple[tuple[int, ...], ...]:
@@ -120,6 +183,12 @@ def plan_batches(
         batches.append(tuple(order[:size]))
         order = order[size:]
     return tuple(batches)
+
+
+def padding_id(model: LensModel) -> int:
+    """A token id to pad with: the tokenizer's own, else its EOS, else 0; padding is never attended to nor counted."""
+    tokenizer: Any = model.tokenizer
+    return next((int(token) for token in (tokenizer.pad_token_id, tokenizer.eos_token_id) if token is not None), 0)
 
 
 def pad_batch(

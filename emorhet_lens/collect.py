@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from emorhet_lens.accumulate import Membership, PooledLayer, add_batch, membership, pool_layer
-from emorhet_lens.batches import TOKENS, Batch, Encoded, PaddingSide, Tokens, encode, pad_batch, plan_batches
+from emorhet_lens.batches import TOKENS, Batch, PaddingSide, Tokens, encode_corpus, pad_batch, padding_id, plan_batches
 from emorhet_lens.corpus import Corpus
 from emorhet_lens.design import assign_cells
 from emorhet_lens.errors import CorpusError, StatsError, StoreError
@@ -78,34 +78,34 @@ def collect_stats(
     require_evaluation(model)
     names = hook_names(model, site)
     chosen = as_prompt(prompt)
-    bos = bool(getattr(model.cfg, "default_prepend_bos", True)) if prepend_bos is None else prepend_bos
-    corpus, encoded, skipped = _encode_all(model, corpus, chosen, tokens=tokens, bos=bos, long_texts=long_texts)
+    encoded = encode_corpus(model, corpus, prompt=chosen, tokens=tokens, prepend_bos=prepend_bos, long_texts=long_texts)
+    corpus = encoded.corpus
     present = [label for label, count in corpus.counts().items() if count]
     if len(present) < 2:
         raise CorpusError(f"the corpus {corpus.name!r} holds one class only ({present[0]}); add texts of others")
     device = output_weights(model, 0).device
-    plan = plan_batches(corpus, encoded, batch_size=batch_size, device=device.type)
+    plan = plan_batches(corpus, encoded.texts, batch_size=batch_size, device=device.type)
     options: dict[str, Any] = {
         "site": site,
         "tokens": tokens,
         "prompt": chosen.to_json(),
-        "prepend_bos": bos,
+        "prepend_bos": encoded.prepend_bos,
         "padding_side": padding_side,
         "seed": seed,
         "corpora": [{"name": corpus.name, "sha256": corpus.digest, "counts": corpus.counts()}],
         "ids": [example.key for example in corpus],
         "plan": [list(batch) for batch in plan],
-        "skipped": skipped,
+        "skipped": list(encoded.skipped),
         "versions": {name: version(name) for name in ("transformer-lens", "torch", "transformers")},
     }
     assigned = assign_cells(corpus, seed=seed)
     stats, done = _start(model, corpus, assigned, options, checkpoint)
-    pad_id = _pad_id(model)
+    pad_id = padding_id(model)
     saved, whole = time.monotonic(), True
     bar = tqdm(desc="screening pass", unit="batch", disable=not progress, initial=done, total=len(plan))
     try:
         for examples in plan[done:]:
-            batch = pad_batch(encoded, examples, pad_id=pad_id, side=padding_side, device=device)
+            batch = pad_batch(encoded.texts, examples, pad_id=pad_id, side=padding_side, device=device)
             members = membership(stats, batch, assigned)
             layers = _read_batch(model, batch, names, members)
             whole = False
@@ -135,27 +135,6 @@ def _read_batch(model: LensModel, batch: Batch, names: Sequence[str], members: M
 
     read_layers(model, batch, names, read)
     return layers
-
-
-def _encode_all(
-    model: LensModel, corpus: Corpus, prompt: Prompt, *, tokens: Tokens, bos: bool, long_texts: str
-) -> tuple[Corpus, list[Encoded], list[str]]:
-    """Tokenise everything before the first pass, so that a bad text fails before anything was computed."""
-    encoded: list[Encoded] = []
-    skipped: list[str] = []
-    for example in corpus:
-        one = encode(example, model, prompt=prompt, tokens=tokens, prepend_bos=bos)
-        if len(one.ids) <= model.cfg.n_ctx:
-            encoded.append(one)
-        elif long_texts == "skip":
-            skipped.append(example.key)
-        else:
-            raise CorpusError(
-                f"{example.key} is {len(one.ids)} tokens long with its prompt, the context holds "
-                f'{model.cfg.n_ctx}; shorten it, or pass long_texts="skip"'
-            )
-    left_out = set(skipped)
-    return corpus.where(lambda example: example.key not in left_out), encoded, skipped
 
 
 def _start(
@@ -199,11 +178,3 @@ def _start(
 
 def _save_checkpoint(stats: ActivationStats, path: Path, done: int) -> None:
     replace(stats, options={**stats.options, "batches_done": done}).save(path)
-
-
-def _pad_id(model: LensModel) -> int:
-    tokenizer: Any = model.tokenizer
-    for token in (tokenizer.pad_token_id, tokenizer.eos_token_id, 0):
-        if token is not None:
-            return int(token)
-    return 0

@@ -5,54 +5,16 @@ they differ in anything else. Balanced classes do not make a corpus free of conf
 """
 
 import hashlib
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from emorhet_lens.concepts import ConceptGroup
 from emorhet_lens.errors import CorpusError
-
-TIES = ("pair", "topic")
-"""Properties of an example that can hold several examples together in a split."""
-
-
-@dataclass(frozen=True)
-class Example:
-    """One labelled text.
-
-    Args:
-        id: Unique within its source.
-        text: The text whose tokens are counted.
-        label: A label of the corpus' group.
-        source: The data set it comes from.
-        source_label: The label as the source gives it.
-        topic: What it is about, where known.
-        pair: Shared by texts that were written to match each other, for example a figure and its literal twin.
-        context: The turns before it, oldest first.
-    """
-
-    id: str
-    text: str
-    label: str
-    source: str
-    source_label: str | None = None
-    topic: str | None = None
-    pair: str | None = None
-    context: tuple[str, ...] = field(default=())
-
-    @property
-    def key(self) -> str:
-        """An identifier that is unique over sources."""
-        return f"{self.source}:{self.id}"
-
-    @property
-    def normalized(self) -> tuple[str, tuple[str, ...]]:
-        """The text without case and punctuation (unless it is nothing else), and the context: equal for duplicates."""
-        return re.sub(r"\W+", " ", self.text.lower()).strip() or self.text.strip(), self.context
+from emorhet_lens.examples import Example
+from emorhet_lens.splitting import TIES, assign_parts, random_stream
 
 
 @dataclass(frozen=True)
@@ -172,29 +134,12 @@ class Corpus:
         unknown = sorted(set(keep_together) - set(TIES))
         if unknown:
             raise CorpusError(f"keep_together knows {', '.join(TIES)}, got {unknown}")
-        blocks = _tied_blocks(self.examples, keep_together)
-        order = random_stream(seed, "split").permutation(len(blocks))
-        seen: Counter[tuple[str, ...]] = Counter()
-        assigned: dict[str, list[int]] = {part: [] for part in shares}
-        filled: dict[str, Counter[tuple[str, ...]]] = {part: Counter() for part in shares}
-        # Large blocks first, so that the small ones can even out what they leave.
-        for block in sorted((blocks[i] for i in order), key=len, reverse=True):
-            cells: Counter[tuple[str, ...]] = Counter((self.examples[i].source, self.examples[i].label) for i in block)
-            # The whole corpus is a cell too: without it texts in tiny cells would all go to the same part.
-            cells[()] = len(block)
-            seen.update(cells)
-
-            def shortage(part: str, cells: Counter[tuple[str, ...]] = cells) -> float:
-                return sum(count * (shares[part] * seen[cell] - filled[part][cell]) for cell, count in cells.items())
-
-            best = max(shares, key=shortage)
-            assigned[best] += block
-            filled[best].update(cells)
+        assigned, blocks = assign_parts(self.examples, shares, seed=seed, ties=keep_together)
         empty = [part for part, members in assigned.items() if not members]
         if empty:
             raise CorpusError(
                 f"nothing is left for {', '.join(map(repr, empty))}: the corpus {self.name!r} has {len(self)} texts in "
-                f"{len(blocks)} groups that stay together; ask for fewer parts or larger shares"
+                f"{blocks} groups that stay together; ask for fewer parts or larger shares"
             )
         return {part: self._with(tuple(self.examples[i] for i in sorted(m))) for part, m in assigned.items()}
 
@@ -239,40 +184,3 @@ def require_disjoint(**parts: Corpus) -> None:
                     f"{first_key} in {first_part!r} and {example.key} in {part!r} are the same text; leave one out, "
                     "or let Corpus.split make the parts, which keeps duplicates together"
                 )
-
-
-def _tied_blocks(examples: Iterable[Example], ties: Sequence[str]) -> list[list[int]]:
-    """Indices of examples that may not be separated: connected through a shared tie or the same text."""
-    parent: list[int] = []
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    seen: dict[object, int] = {}
-    for index, example in enumerate(examples):
-        parent.append(index)
-        links: list[object] = [("text", example.normalized)]
-        links += [(tie, example.source, value) for tie in ties if (value := getattr(example, tie)) is not None]
-        for link in links:
-            parent[root(index)] = root(seen.setdefault(link, index))
-    blocks: dict[int, list[int]] = {}
-    for index in range(len(parent)):
-        blocks.setdefault(root(index), []).append(index)
-    return list(blocks.values())
-
-
-def random_stream(seed: int, *words: str) -> np.random.Generator:
-    """Random numbers of their own for every seed and purpose, whatever else is drawn.
-
-    Args:
-        seed: The user's seed.
-        *words: What the numbers are for.
-
-    Returns:
-        A generator that no other purpose shares; the global generators are not touched.
-    """
-    digest = hashlib.sha256("\x1f".join((str(seed), *words)).encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus, Example, random_stream
+from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.examples import Example
 from emorhet_lens.rows import read_rows, stem
+from emorhet_lens.splitting import random_stream
 
 UNKNOWN = ("error", "drop")
 """What a label outside the group can do."""

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emorhet_lens.corpus import Corpus, Example
+from emorhet_lens.corpus import Corpus
+from emorhet_lens.examples import Example
 from emorhet_lens.sums import Cell
 
 _MAX_UNITS = 4

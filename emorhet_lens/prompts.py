@@ -12,8 +12,8 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from emorhet_lens.corpus import Example
 from emorhet_lens.errors import PromptError
+from emorhet_lens.examples import Example
 
 MARK = "{text}"
 CONTEXT_MARK = "{context}"

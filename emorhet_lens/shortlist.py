@@ -20,10 +20,10 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from emorhet_lens.batches import Batch, Encoded, Tokens, encode, pad_batch, plan_batches
+from emorhet_lens.batches import Batch, Tokens, encode_corpus, pad_batch, padding_id, plan_batches
 from emorhet_lens.concepts import ConceptGroup
 from emorhet_lens.corpus import Corpus
-from emorhet_lens.errors import CorpusError, ScreenError
+from emorhet_lens.errors import ScreenError
 from emorhet_lens.forward import read_layers
 from emorhet_lens.hosts import LensModel, identify, output_weights, require_evaluation
 from emorhet_lens.neurons import Coordinate, Neurons
@@ -32,9 +32,6 @@ from emorhet_lens.reduction import STATISTICS, reduce_texts
 from emorhet_lens.scorers import Against
 from emorhet_lens.screening import Screen
 from emorhet_lens.sites import hook_names
-
-# Padding is neither attended to nor counted, so any id of the vocabulary will do.
-PAD_ID = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,15 +112,13 @@ def read_texts(
     coordinates = neurons.coordinates()
     names = hook_names(model, neurons.site)[: int(coordinates[:, 0].max()) + 1]
     chosen = as_prompt(prompt)
-    bos = bool(getattr(model.cfg, "default_prepend_bos", True)) if prepend_bos is None else prepend_bos
-    encoded = [encode(example, model, prompt=chosen, tokens=tokens, prepend_bos=bos) for example in corpus]
-    _require_short(corpus, encoded, model.cfg.n_ctx)
+    encoded = encode_corpus(model, corpus, prompt=chosen, tokens=tokens, prepend_bos=prepend_bos).texts
     device = output_weights(model, 0).device
     mean = torch.zeros(len(corpus), len(coordinates), dtype=torch.float64)
     maximum = torch.zeros_like(mean)
     plan = plan_batches(corpus, encoded, batch_size=batch_size, device=device.type)
     for examples in tqdm(plan, desc="second pass", unit="batch", disable=not progress):
-        batch = pad_batch(encoded, examples, pad_id=PAD_ID, side="right", device=device)
+        batch = pad_batch(encoded, examples, pad_id=padding_id(model), side="right", device=device)
         rows = torch.tensor(examples)
         mean[rows], maximum[rows] = _read_batch(model, batch, names, coordinates)
     labels = tuple(example.label for example in corpus)
@@ -255,12 +250,3 @@ def _read_batch(
 
     read_layers(model, batch, names, read)
     return mean, maximum
-
-
-def _require_short(corpus: Corpus, encoded: list[Encoded], context: int) -> None:
-    for example, one in zip(corpus, encoded, strict=True):
-        if len(one.ids) > context:
-            raise CorpusError(
-                f"{example.key} is {len(one.ids)} tokens long with its prompt, the context holds {context}; "
-                "leave it out"
-            )

@@ -19,13 +19,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from emorhet_lens.batches import Tokens, encode, pad_batch
-from emorhet_lens.corpus import Example
+from emorhet_lens.batches import Tokens, encode, pad_batch, padding_id
 from emorhet_lens.errors import EmorhetError, ScreenError
+from emorhet_lens.examples import Example
 from emorhet_lens.hosts import LensModel, identify, output_weights, require_evaluation
 from emorhet_lens.neurons import Neurons
 from emorhet_lens.prompts import Prompt, as_prompt
-from emorhet_lens.shortlist import PAD_ID
 from emorhet_lens.sites import hook_names
 
 # Nearly everyone can tell blue from orange, and on these black letters stay legible at full colour.
@@ -140,7 +139,7 @@ def neuron_views(
     views = []
     for start in range(0, len(texts), _BATCH):
         members = tuple(range(start, min(start + _BATCH, len(texts))))
-        batch = pad_batch(own, members, pad_id=PAD_ID, side="right", device=device)
+        batch = pad_batch(own, members, pad_id=padding_id(model), side="right", device=device)
         with torch.no_grad():
             _, found = model.run_with_cache(batch.tokens, names_filter=names, attention_mask=batch.attention_mask)
         for row, index in enumerate(members):

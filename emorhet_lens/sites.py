@@ -33,7 +33,8 @@ def hook_names(model: LensModel, site: Site = "post") -> list[str]:
     if site == "gate" and not getattr(model.cfg, "gated_mlp", False):
         raise ModelError(f'{model.cfg.model_name!r} has no gated MLP; use site="post"')
     names = [f"blocks.{layer}.mlp.{_HOOKS[site]}" for layer in range(model.cfg.n_layers)]
-    missing = [name for name in names if name not in model.hook_dict]
+    known = model.hook_dict  # bridges put it together anew each time
+    missing = [name for name in names if name not in known]
     if missing:
         raise ModelError(
             f"{model.cfg.model_name!r} has no hook {missing[0]!r} (and {len(missing) - 1} more): the host does not "

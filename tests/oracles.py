@@ -11,8 +11,9 @@ import torch
 from tiny import PAIR_GROUP
 
 from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus, Example
+from emorhet_lens.corpus import Corpus
 from emorhet_lens.design import assign_cells
+from emorhet_lens.examples import Example
 from emorhet_lens.hosts import ModelIdentity
 from emorhet_lens.stats import ActivationStats
 from emorhet_lens.sums import Cell, Extremes, Sums

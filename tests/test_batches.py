@@ -5,8 +5,8 @@ import torch
 from tiny import SPECIAL, WORDS, texts_corpus, tiny_corpus, tiny_llama, word_tokenizer
 
 from emorhet_lens.batches import Encoded, encode, pad_batch, plan_batches
-from emorhet_lens.corpus import Example
 from emorhet_lens.errors import CorpusError, ModelError
+from emorhet_lens.examples import Example
 from emorhet_lens.prompts import as_prompt
 
 PAD, BOS, EOS, UNK, USER, ASSISTANT = range(6)

@@ -9,9 +9,9 @@ from collections import Counter
 import pytest
 
 from emorhet_lens.concepts import EMOTIONS, RHETORIC, ConceptGroup
-from emorhet_lens.corpus import Example
 from emorhet_lens.corpus_files import read_corpus
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.examples import Example
 
 ROWS = [
     {

@@ -6,8 +6,8 @@ import json
 import pytest
 from tiny import word_tokenizer
 
-from emorhet_lens.corpus import Example
 from emorhet_lens.errors import PromptError
+from emorhet_lens.examples import Example
 from emorhet_lens.prompts import Prompt, as_prompt
 
 EXAMPLE = Example("1", "so glad", "glad", "made", context=("was it ?", "it was"))

@@ -33,7 +33,8 @@ from tiny_models import (
 )
 
 from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus, Example
+from emorhet_lens.corpus import Corpus
+from emorhet_lens.examples import Example
 from emorhet_lens.stats import ActivationStats
 
 __all__ = [
