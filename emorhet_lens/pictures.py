@@ -15,8 +15,9 @@ from emorhet_lens.errors import EmorhetError
 from emorhet_lens.stability import Stability
 
 # Drawn in this colour, and replaced by the colour of the reader's text.
-_INK = "#010203"
-_FILL = "#4c8fd6"
+INK = "#010203"
+FILL = "#4c8fd6"
+WARM = "#d98032"
 _STYLE = "<style>svg{color:#1f2733}@media(prefers-color-scheme:dark){svg{color:#e6e9ee}}</style>"
 
 
@@ -61,9 +62,9 @@ def layer_picture(histogram: pd.DataFrame) -> Picture:
                 if count:
                     # Never quite opaque, so that the number stays legible on light and on dark.
                     axes.add_patch(
-                        Rectangle((layer - 0.5, row - 0.5), 1, 1, color=_FILL, alpha=0.15 + 0.5 * count / largest, lw=0)
+                        Rectangle((layer - 0.5, row - 0.5), 1, 1, color=FILL, alpha=0.15 + 0.5 * count / largest, lw=0)
                     )
-                    axes.text(layer, row, str(count), ha="center", va="center", fontsize=8, color=_INK)
+                    axes.text(layer, row, str(count), ha="center", va="center", fontsize=8, color=INK)
         axes.set(xlim=(-0.5, n_layers - 0.5), ylim=(n_concepts - 0.5, -0.5), xlabel="layer")
         axes.set_xticks(range(0, n_layers, 1 if n_layers <= 12 else 2))
         axes.set_yticks(range(n_concepts), list(histogram.columns))
@@ -75,7 +76,7 @@ def layer_picture(histogram: pd.DataFrame) -> Picture:
         if where.sum():
             parts.append(f"{concept} {int(where.sum())}, most of them ({int(where.max())}) in layer {where.idxmax()}")
     description = "Number of selected neurons by layer. " + ("; ".join(parts) or "None was selected") + "."
-    return Picture(_svg(draw, width, 0.8 + 0.3 * n_concepts), description, round(width * 96))
+    return Picture(draw_svg(draw, width, 0.8 + 0.3 * n_concepts), description, round(width * 96))
 
 
 def stability_picture(stability: Stability) -> Picture:
@@ -87,10 +88,10 @@ def stability_picture(stability: Stability) -> Picture:
     low, high = stability.jaccard - stability.high, stability.jaccard - stability.low
 
     def draw(axes: Any) -> None:
-        axes.plot([low, high], [1, 1], color=_INK, lw=2)
-        axes.plot([stability.null_mean], [1], "o", color=_INK)
-        axes.plot([stability.jaccard], [0], "D", color=_FILL, ms=8)
-        axes.axvline(0, color=_INK, lw=0.8)
+        axes.plot([low, high], [1, 1], color=INK, lw=2)
+        axes.plot([stability.null_mean], [1], "o", color=INK)
+        axes.plot([stability.jaccard], [0], "D", color=FILL, ms=8)
+        axes.axvline(0, color=INK, lw=0.8)
         span = max(stability.jaccard, high, 0.05)
         axes.set(
             xlim=(min(low, 0) - 0.03 * span, 1.1 * span), ylim=(1.6, -0.6), xlabel="agreement of the halves (Jaccard)"
@@ -104,10 +105,10 @@ def stability_picture(stability: Stability) -> Picture:
         f"shuffled labels, 95 % interval {low:.3f} to {high:.3f}."
     )
     # Fits a phone.
-    return Picture(_svg(draw, 3.5, 1.35), description, 336)
+    return Picture(draw_svg(draw, 3.5, 1.35), description, 336)
 
 
-def _svg(draw: Callable[[Any], None], width: float, height: float) -> str:
+def draw_svg(draw: Callable[[Any], None], width: float, height: float) -> str:
     """Draw on axes of a figure of so many inches; returns a data URI."""
     try:
         import matplotlib
@@ -122,7 +123,7 @@ def _svg(draw: Callable[[Any], None], width: float, height: float) -> str:
         "svg.hashsalt": "emorhet",
         "font.family": "sans-serif",
         "font.size": 9,
-        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK),
+        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
     }
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -133,6 +134,6 @@ def _svg(draw: Callable[[Any], None], width: float, height: float) -> str:
         # Without a date the same picture is the same bytes.
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = written.getvalue()
-    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     head, _, body = svg.partition(">")
     return "data:image/svg+xml;base64," + base64.b64encode(f"{head}>{_STYLE}{body}".encode()).decode()

@@ -18,8 +18,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emorhet_lens import embedded
 from emorhet_lens.corpus import Corpus
+from emorhet_lens.effect_pictures import excess_picture, matrix_picture
+from emorhet_lens.effect_steps import OWN
 from emorhet_lens.errors import CorpusError, ScreenError
 from emorhet_lens.hosts import LensModel
+from emorhet_lens.outcomes import Effects
 from emorhet_lens.pictures import layer_picture, stability_picture
 from emorhet_lens.screening import Screen
 from emorhet_lens.shortlist import TextActivations, driving_texts, exact_auroc, read_shortlist
@@ -40,6 +43,7 @@ class GroupReport:
         seconds: What took how long, by name.
         top: Rows of a concept's table.
         checked_on: In words, which texts the second pass read.
+        effects: What masking the neurons did.
     """
 
     screen: Screen
@@ -50,6 +54,7 @@ class GroupReport:
     seconds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     top: int = 10
     checked_on: str | None = None
+    effects: Effects | None = None
 
 
 def gather(
@@ -142,6 +147,7 @@ def write_report(
         script=page_script() if drawn else None,
         embedded=any(group.screen.stats.model.name == embedded.NAME for group in groups),
         random_sets=any(group.balance is not None for group in groups),
+        masked=all(group.effects is not None for group in groups),
     )
     write_text(Path(path), page)
     return Path(path)
@@ -176,6 +182,7 @@ def _group(group: GroupReport, number: int) -> dict[str, Any]:
         "has_auroc": group.auroc is not None,
         "highest_entropy": math.log(sum(count > 0 for count in screen.stats.summed("texts")[:-1].tolist())),
         "checked_on": group.checked_on,
+        "effects": None if group.effects is None else _effects(group.effects),
         "concepts": [
             {
                 "name": concept,
@@ -185,6 +192,32 @@ def _group(group: GroupReport, number: int) -> dict[str, Any]:
             }
             for concept in screen.neurons.concepts
         ],
+    }
+
+
+def _effects(effects: Effects) -> dict[str, Any]:
+    """The first kind of mask, in words, numbers and pictures."""
+    mask = effects.masks[0]
+    primary = effects.primary()
+    rows = primary[primary["mask"] == mask].to_dict("records")
+    unit = "nats" if effects.measure == "margin" else "share of texts"
+    established = [row["concept"] for row in rows if row["p_holm"] < 0.05]
+    side = {concept: effects.side.get((mask, concept, OWN)) for concept in effects.concepts}
+    return {
+        "mask": mask,
+        "measure": effects.measure,
+        "unit": unit,
+        "n_random": effects.n_random,
+        "rows": rows,
+        "established": established,
+        "matrix": matrix_picture(effects.matrix(mask, effects.measure), unit),
+        "excess": excess_picture(effects, mask),
+        "side": {concept: one for concept, one in side.items() if one is not None},
+        "asked": [
+            {"name": question.name, "n": len(base), "accuracy": base.accuracy(), "chance": 1 / len(question.labels)}
+            for question, base in zip(effects.questions, effects.base, strict=True)
+        ],
+        "warnings": effects.warnings,
     }
 
 

@@ -6,14 +6,17 @@ takes the last prompt position of every layer from `run_with_cache`, counts `act
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from emorhet_lens import EMOTIONS, Screen, load_model
+from emorhet_lens import EMOTIONS, Corpus, Example, Generated, Question, Screen, effects, load_model
 from emorhet_lens.cli import app
+from emorhet_lens.embedded import embedded_dir
+from emorhet_lens.presets import LEE2025_PROMPT
 
 DIALOGUES = {
     "anger": ("A: You read my letters?\nB: I did.\nA: Then pack.", "A: He took credit again.\nB: Third time."),
@@ -24,6 +27,13 @@ DIALOGUES = {
     "surprise": ("A: You're his twin?\nB: Nobody told you?", "A: It was in my pocket.\nB: All week?"),
 }
 TOP = 0.01
+UNSEEN = (
+    ("anger", "A: You sold my bike?\nB: You never used it.\nA: Get out of my house."),
+    ("fear", "A: Someone is in the hall.\nB: Don't open that door."),
+    ("fear", "A: The lump has grown.\nB: When do they call you back?"),
+    ("happiness", "A: It's a girl!\nB: Both well?\nA: Both perfect!"),
+)
+NEW_TOKENS = 6
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +107,68 @@ def test_preset_equals_the_oracle(files: tuple[Path, Path], tmp_path: Path) -> N
     assert set(found) == set(chosen)
     assert any("never fire" in warning for warning in result.warnings)
     assert any("tie at the cut" in warning for warning in result.warnings)
+
+
+def written_by_hand(corpus: Corpus, masked: list[tuple[int, int]]) -> list[tuple[str, int]]:
+    """Greedy text and parsed answer of every dialogue, from the plain model with zeroed inputs of `down_proj`."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(embedded_dir())
+    model = AutoModelForCausalLM.from_pretrained(embedded_dir(), dtype=torch.float32).eval()
+
+    def zeroing(columns: list[int]):
+        def hook(module, inputs):
+            (x,) = inputs
+            x = x.clone()
+            x[..., columns] = 0
+            return (x,)
+
+        return hook
+
+    for layer, block in enumerate(model.model.layers):
+        columns = [neuron for own, neuron in masked if own == layer]
+        if columns:
+            block.mlp.down_proj.register_forward_pre_hook(zeroing(columns))
+    found = []
+    for example in corpus:
+        messages = [{**m, "content": m["content"].replace("{text}", example.text)} for m in LEE2025_PROMPT]
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=NEW_TOKENS)
+        answer = tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
+        words = re.findall(r"\w+", answer.lower())
+        first = next((word for word in words if word in EMOTIONS.concepts), None)
+        found.append((answer, -1 if first is None else list(EMOTIONS.concepts).index(first)))
+    return found
+
+
+@pytest.mark.real
+def test_zero_masks_and_generated_answers_equal_the_oracle(files: tuple[Path, Path], tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    corpus, prompt = files
+    arguments = ["screen", "--corpus", str(corpus), "--group", "emotion", "--preset", "lee2025", "--no-progress"]
+    more = ["--prompt", str(prompt), "--shuffles", "0", "--out", str(tmp_path)]
+    assert CliRunner().invoke(app, [*arguments, *more]).exit_code == 0
+    result = Screen.load(tmp_path)
+    test = Corpus("unseen", EMOTIONS, tuple(Example(str(n), t, label, "new") for n, (label, t) in enumerate(UNSEEN)))
+    chosen, _, _ = oracle(corpus, prompt)
+    # The paper asks about all six emotions, whichever occur among the texts.
+    found = effects(
+        load_model(),
+        result.neurons["anger"] | result.neurons["fear"],
+        test,
+        stats=result.stats,
+        readout=Generated(LEE2025_PROMPT, max_new_tokens=NEW_TOKENS),
+        question=Question(EMOTIONS.concepts),
+        controls=("other",),
+        progress=False,
+    )
+    for answers, concept in [(found.base[0], None), *((a, step.masked) for step, a in found.masked.items())]:
+        masked = [(layer, neuron) for own, layer, neuron in chosen if own == concept]
+        assert (concept is None) == (not masked)
+        expected = written_by_hand(test, masked)
+        assert list(answers.texts or ()) == [text for text, _ in expected]
+        assert answers.predicted.tolist() == [label for _, label in expected]
+    assert found.measure == "accuracy"

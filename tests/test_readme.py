@@ -23,6 +23,7 @@ def test_blocks_run() -> None:
         if block not in HOOKED:
             exec(compile(block, "README.md", "exec"), names)
     assert names["result"].neurons  # type: ignore[attr-defined]
+    assert names["found"].primary()["concept"].tolist() == ["anger", "fear"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.real
@@ -40,7 +41,7 @@ def test_commands_name_options_that_exist() -> None:
     from emorhet_lens.cli import app
 
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    lines = re.findall(r"^emorhet (screen|run) (.*)$", README, flags=re.MULTILINE)
+    lines = re.findall(r"^emorhet (screen|validate|run) (.*)$", README, flags=re.MULTILINE)
     assert lines
     for command, rest in lines:
         known = {option for parameter in commands[command].params for option in parameter.opts}

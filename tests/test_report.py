@@ -249,3 +249,43 @@ def test_what_cannot_be_reported_is_refused(planted, found, group, tmp_path):
     with pytest.raises(ScreenError, match="have no view"):
         write_report(tmp_path / "r.html", [replace(group, views=group.views[1:])])
     assert not (tmp_path / "r.html").exists()
+
+
+def test_effects_stand_in_the_report(group, effects, tmp_path):
+    told = replace(group, effects=effects)
+    page = Page(write_report(tmp_path / "report.html", [told]).read_text(encoding="utf-8"))
+    rows = effects.primary()
+    assert "Do they matter?" in page.text
+    assert f"beyond that under {effects.n_random} matched random sets" in page.text
+    for row in rows.itertuples():
+        numbers = (row.own, row.random_mean, row.excess, row.low, row.high, row.p_holm)
+        written = " ".join(f"{value:.3f}".replace("-", MINUS) for value in numbers)
+        assert f"{row.concept} {row.neurons} {row.n} {written}" in page.text
+    established = [row.concept for row in rows.itertuples() if row.p_holm < 0.05]
+    told_in_words = "no concept's neurons are shown to matter more than random ones" in page.text
+    assert told_in_words == (not established)
+    assert len(page.attributes("img")) == 4
+    assert "No effects." not in page.text
+    # Where one group was not masked the limits still say so.
+    both = write_report(tmp_path / "both.html", [told, group]).read_text(encoding="utf-8")
+    assert "No effects." in Page(both).text
+
+
+@pytest.fixture(scope="module")
+def effects(planted, found):
+    from emorhet_lens.effect_plan import effects as measure
+    from emorhet_lens.probe import Probe
+
+    _, screened = found
+    unseen = planted_corpus(planted, per_label=12, seed=5).split({"train": 0.5, "test": 0.5})
+    renamed = {part: replace(c, examples=tuple(replace(e, source="new") for e in c)) for part, c in unseen.items()}
+    return measure(
+        planted.model,
+        screened.neurons,
+        renamed["test"],
+        train=renamed["train"],
+        stats=screened.stats,
+        readout=Probe(),
+        n_random=3,
+        progress=False,
+    )

@@ -134,7 +134,7 @@ def test_scores_of_any_scorer(stats, found):
     for name in ("frequency", "rate_z"):
         assert torch.equal(found.scores(name), SCORERS[name].compute(stats, "others"))
     assert not torch.equal(found.scores("rate_z"), SCORERS["rate_z"].compute(stats, "rest"))
-    with pytest.raises(ScreenError, match="unknown scorer 'z'; there are .*frequency, "):
+    with pytest.raises(ScreenError, match=r"unknown scorer 'z'; there are .*frequency, "):
         found.scores("z")
 
 

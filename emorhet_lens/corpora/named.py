@@ -38,6 +38,16 @@ def names(data_dir: str | Path | None = None) -> tuple[str, ...]:
     return (*BUILT_IN, *sorted(_folders(data_dir)))
 
 
+def split_names(name: str | Path, data_dir: str | Path | None = None) -> tuple[str, ...]:
+    """The splits of a data set; none for built-in corpora and files.
+
+    Raises:
+        CorpusError: The directory of data sets does not exist.
+    """
+    folder = _folders(data_dir).get(str(name))
+    return () if folder is None else _splits(folder)
+
+
 def load_corpus(
     name: str | Path,
     *,

@@ -1,0 +1,306 @@
+"""Measure what masking concept neurons does, against matched random sets, the other concepts' sets and side effects.
+
+The texts have one job each: neurons come from the screening texts, calibration from the development texts, and effects
+from the test texts. An overlap is an error. Every masked reading is saved as it is made where a folder is given.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from emorhet_lens.answers import Answers
+from emorhet_lens.batches import Batch, EncodedCorpus, encode_corpus
+from emorhet_lens.corpus import Corpus
+from emorhet_lens.effect_inputs import (
+    MakeMask,
+    make_masks,
+    mask_digest,
+    neutral_texts,
+    require_unseen,
+    sets_digest,
+    with_texts,
+)
+from emorhet_lens.effect_steps import OWN, Step, plan_steps
+from emorhet_lens.effect_store import EffectFiles
+from emorhet_lens.hosts import LensModel, NamedHook, identify
+from emorhet_lens.mask_positions import Where
+from emorhet_lens.neurons import MatchedSets, Neurons
+from emorhet_lens.outcomes import Effects
+from emorhet_lens.passes import BatchSize, Hooks
+from emorhet_lens.prompts import Prompt
+from emorhet_lens.questions import Contrast, Question, questions_for
+from emorhet_lens.readouts import Reading, Readout, prepare_all
+from emorhet_lens.side_effects import SideEffect, side_effects
+from emorhet_lens.stats import ActivationStats
+from emorhet_lens.zero_shot import ZeroShot
+
+
+@dataclass(frozen=True, eq=False)
+class EffectPlan:
+    """What will be measured, with the unmasked answers that were needed to say what it costs.
+
+    Args:
+        neurons: The sets.
+        matched: Their random sets; nothing without the control `"random"`.
+        masks: Kinds of mask by name.
+        readings: The prepared questions.
+        base: Their unmasked answers.
+        steps: The masked readings.
+        neutral: Texts for the side effects; nothing if there are none.
+        where: At which positions masks act.
+        seconds_per_text: Measured on the unmasked answers.
+        options: How it is measured.
+        warnings: What a reader has to know.
+        files: Where results are kept.
+    """
+
+    neurons: Neurons
+    matched: MatchedSets | None
+    masks: Mapping[str, MakeMask]
+    readings: tuple[Reading, ...]
+    base: tuple[Answers, ...]
+    steps: tuple[Step, ...]
+    neutral: EncodedCorpus | None
+    where: Where
+    seconds_per_text: float
+    options: dict[str, Any]
+    warnings: tuple[str, ...]
+    files: EffectFiles | None
+
+    @property
+    def remaining(self) -> tuple[Step, ...]:
+        """The steps whose answers are not saved yet."""
+        return tuple(step for step in self.steps if self.files is None or not self.files.has(step))
+
+    @property
+    def texts(self) -> int:
+        """How many texts still have to go through the model under a mask, those of the side effects included."""
+        targets = [answers.targets for answers in self.base]
+        read = sum(step.only in (None, target) for step in self.remaining for target in targets[step.question])
+        if self.neutral is None:
+            return read
+        undone = [key for key in self._side_keys() if self.files is None or self.files.load_side(*key) is None]
+        return read + sum(1 + len(self._draws(*key)) for key in undone) * len(self.neutral.texts)
+
+    @property
+    def minutes(self) -> float:
+        """Predicted duration, from the time that the unmasked answers took; the price of the masks comes on top."""
+        return self.texts * self.seconds_per_text / 60
+
+    def run(self, model: LensModel, *, progress: bool = True) -> Effects:
+        """Make the readings that are missing.
+
+        Args:
+            model: The model that the plan was made on.
+            progress: Whether to show progress bars.
+
+        Returns:
+            The effects.
+
+        Raises:
+            StoreError: It is another model.
+            ModelError: The model answers with NaN.
+        """
+        masked: dict[Step, Answers] = {}
+        for step in tqdm(self.steps, desc="masked readings", disable=not progress):
+            found = self.files.load(step) if self.files is not None and self.files.has(step) else None
+            if found is None:
+                hooks = self._hooks(model, step.mask, step.masked, step.draw)
+                found = self.readings[step.question].read(model, hooks, only=step.only, progress=False)
+                if self.files is not None:
+                    self.files.save(step, found)
+            masked[step] = found
+        side = self._side_effects(model, progress)
+        return Effects(
+            concepts=self.neurons.concepts,
+            masks=tuple(self.masks),
+            questions=tuple(reading.question for reading in self.readings),
+            base=self.base,
+            masked=masked,
+            side=side,
+            sizes={concept: len(found) for concept, found in self.neurons.sets.items()},
+            balance=pd.DataFrame() if self.matched is None else self.matched.balance,
+            options=self.options,
+            warnings=self.warnings,
+        )
+
+    def _side_effects(self, model: LensModel, progress: bool) -> dict[tuple[str, str, int], SideEffect]:
+        result: dict[tuple[str, str, int], SideEffect] = {}
+        if self.neutral is None:
+            return result
+        for mask, concept in self._side_keys():
+            draws = self._draws(mask, concept)
+            found = None if self.files is None else self.files.load_side(mask, concept)
+            if found is None:
+                hooks = [self._hooks(model, mask, concept, draw) for draw in draws]
+                found = side_effects(model, self.neutral, hooks, progress=progress)
+                if self.files is not None:
+                    self.files.save_side(mask, concept, found)
+            result |= {(mask, concept, draw): one for draw, one in zip(draws, found, strict=True)}
+        return result
+
+    def _side_keys(self) -> list[tuple[str, str]]:
+        return [(mask, concept) for mask in self.masks for concept in self.neurons.concepts]
+
+    def _draws(self, mask: str, concept: str) -> list[int]:
+        return sorted({step.draw for step in self.steps if (step.mask, step.masked) == (mask, concept)})
+
+    def _hooks(self, model: LensModel, kind: str, concept: str, draw: int) -> Hooks:
+        if draw == OWN:
+            neurons = self.neurons[concept]
+        elif self.matched is not None:
+            neurons = self.matched.sets[draw][concept]
+        mask = self.masks[kind](neurons)
+
+        def hooks(batch: Batch) -> list[NamedHook]:
+            return mask.fwd_hooks(model, where=self.where, text=batch.keep, attention_mask=batch.attention_mask)
+
+        return hooks
+
+
+def effects(
+    model: LensModel,
+    neurons: Neurons,
+    corpus: Corpus,
+    *,
+    masks: Sequence[str] | Mapping[str, MakeMask] = ("zero",),
+    readout: Readout | None = None,
+    controls: Sequence[str] = ("random", "other"),
+    n_random: int = 8,
+    seed: int = 0,
+    progress: bool = True,
+    **options: Any,
+) -> Effects:
+    """Mask the neurons of every concept and measure what changes; `plan_effects` says the cost first.
+
+    Args:
+        model: The model that the neurons are of, in evaluation mode.
+        neurons: One set a concept.
+        corpus: The test texts.
+        masks: Any of `"zero"`, `"mean"` and `"attenuate"`, or functions from neurons to a mask by name.
+        readout: How predictions are read; `ZeroShot()` by default, which needs `dev=`.
+        controls: `"random"` matched sets, without which nothing is tested, and the `"other"` concepts' sets.
+        n_random: Random sets a concept.
+        seed: Of the random sets and the bootstrap.
+        progress: Whether to show progress bars.
+        **options: Further arguments of `plan_effects`, such as dev, train, stats, where and folder.
+
+    Returns:
+        Per-example outcomes and their tests, with the errors of `plan_effects` and `EffectPlan.run`.
+    """
+    plan = plan_effects(
+        model,
+        neurons,
+        corpus,
+        masks=masks,
+        readout=readout,
+        controls=controls,
+        n_random=n_random,
+        seed=seed,
+        progress=progress,
+        **options,
+    )
+    return plan.run(model, progress=progress)
+
+
+def plan_effects(
+    model: LensModel,
+    neurons: Neurons,
+    corpus: Corpus,
+    *,
+    masks: Sequence[str] | Mapping[str, MakeMask] = ("zero",),
+    readout: Readout | None = None,
+    controls: Sequence[str] = ("random", "other"),
+    n_random: int = 8,
+    seed: int = 0,
+    dev: Corpus | None = None,
+    train: Corpus | None = None,
+    stats: ActivationStats | None = None,
+    where: Where = "all",
+    neutral: Corpus | None = None,
+    contrast: Contrast | None = None,
+    question: Question | None = None,
+    batch_size: BatchSize = "auto",
+    folder: Path | None = None,
+    stale: Literal["refuse", "replace"] = "refuse",
+    progress: bool = True,
+) -> EffectPlan:
+    """Prepare the measurement, read the unmasked answers, and say what the rest will cost.
+
+    Args:
+        model: The model that the neurons are of, in evaluation mode.
+        neurons: One set a concept.
+        corpus: The test texts.
+        masks: See `effects`.
+        readout: See `effects`.
+        controls: See `effects`.
+        n_random: See `effects`.
+        seed: See `effects`.
+        dev: Texts to calibrate on.
+        train: Texts to learn from, for readouts that do.
+        stats: Of the screening: for the masks that need means or maxima, and to refuse texts that were screened on.
+        where: At which positions masks act, see `Mask.fwd_hooks`.
+        neutral: Texts for the side effects; by default 32 test texts of the rest, if there are any.
+        contrast: What stands against what, see `questions_for`.
+        question: The one question to ask, in place of those that `contrast` gives.
+        batch_size: Texts a batch, or `"auto"`.
+        folder: Where every reading is kept as it is made; the same call goes on from there.
+        stale: Whether readings of another measurement in that folder are an error or are deleted.
+        progress: Whether to show progress bars.
+
+    Returns:
+        The plan.
+
+    Raises:
+        EffectsError: No concept has both neurons and test texts, test or development texts were screened on, a mask or
+            a control is unknown, or there are fewer than two random sets.
+        CorpusError: Two splits share a text, or a text is too long.
+        ReadoutError: A split that the readout needs is missing.
+        ScreenError: The neurons carry nothing to match random sets by, or a layer has too few others.
+        StoreError: The neurons are of another model, or the folder holds another measurement.
+    """
+    neurons.model.require_same(identity := identify(model))
+    made = make_masks(masks, stats)
+    require_unseen(stats, corpus=corpus, dev=dev)
+    tested, warnings = with_texts(neurons, corpus)
+    chosen = tested.concepts
+    if stats is None:
+        warnings.append("without stats= it was not checked that the test texts were not screened on")
+    asked = ZeroShot() if readout is None else readout
+    # What costs no pass goes first, so that its errors cost none.
+    questions = questions_for(corpus, contrast)
+    steps = plan_steps(questions, chosen, masks=tuple(made), controls=controls, n_random=n_random)
+    matched = tested.matched_random(seed=seed, n=n_random) if "random" in controls else None
+    splits: dict[str, Any] = {"dev": dev, "train": train, "batch_size": batch_size, "progress": progress}
+    if question is None:
+        readings = prepare_all(asked, model, corpus, contrast=contrast, **splits)
+    else:
+        readings = (asked.prepare(model, corpus, question=question, **splits),)
+    neutral = neutral_texts(corpus, seed) if neutral is None else neutral
+    options: dict[str, Any] = {
+        "model": identity.to_dict(),
+        "concepts": list(chosen),
+        "masks": {name: [mask_digest(make(tested[c])) for c in chosen] for name, make in made.items()},
+        "readings": [reading.options for reading in readings],
+        "controls": list(controls),
+        "n_random": n_random if matched is not None else 0,
+        "seed": seed,
+        "where": where,
+        "random": None if matched is None else sets_digest(matched),
+        "neutral": None if neutral is None else neutral.digest,
+        "rest": corpus.group.rest,
+        "primary": "change of the own margin under the own mask minus matched random sets; Holm over the concepts",
+    }
+    files = None if folder is None else EffectFiles.open(folder, options, stale=stale)
+    started = time.monotonic()
+    base = tuple(reading.read(model, progress=progress) for reading in readings)
+    seconds = (time.monotonic() - started) / sum(len(answers) for answers in base)
+    encoded = None if neutral is None else encode_corpus(model, neutral, prompt=Prompt(), tokens="text")
+    return EffectPlan(
+        tested, matched, made, readings, base, steps, encoded, where, seconds, options, tuple(warnings), files
+    )

@@ -1,0 +1,146 @@
+"""`emorhet validate` on a tiny model in a folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tiny_models import SPECIAL, WORDS, llama_weights, save_model, word_tokenizer
+from typer.testing import CliRunner
+
+from emorhet_lens.cli import app
+
+RUN = CliRunner()
+COLUMNS = (
+    *("mask", "masked", "read", "control", "n", "accuracy_base", "accuracy_masked", "delta", "ci_low", "ci_high"),
+    *("margin_delta", "excess", "p", "p_holm", "p_any", "ppl_ratio", "kl"),
+)
+
+
+VOCABULARY = (*WORDS, "metaphor", "simile", "literal")
+
+
+def save_named(weights: Any, folder: Path) -> Path:
+    """A model whose tokenizer knows the names of the labels."""
+    save_model(weights, folder)
+    word_tokenizer(VOCABULARY).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, two files of texts, and a screening of the first."""
+    folder = tmp_path_factory.mktemp("validate")
+    save_named(
+        llama_weights(intermediate_size=96, vocab_size=len(SPECIAL) + len(VOCABULARY), max_position_embeddings=128),
+        folder / "model",
+    )
+    words, labels = list(WORDS), ("metaphor", "simile", "literal")
+    for part, offset in (("seen", 0), ("new", 60)):
+        rows = [
+            {"text": " ".join(words[(7 * n + k * (1 + n % 5)) % len(words)] for k in range(4 + n % 3)) + f" {part}"}
+            | {"label": labels[n % 3], "id": f"r{n}"}
+            for n in range(offset, offset + 60)
+        ]
+        (folder / f"{part}.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    basics = ["--model", str(folder / "model"), "--corpus", str(folder / "seen.jsonl"), "--group", "rhetoric"]
+    outcome = RUN.invoke(
+        app, ["screen", *basics, "--out", str(folder / "screen"), "--top", "0.03", "--shuffles", "0", "--no-progress"]
+    )
+    assert outcome.exit_code == 0, outcome.output
+    return folder
+
+
+def validate(here: Path, out: Path, *more: str) -> Any:
+    basics = ["--model", str(here / "model"), "--screen", str(here / "screen"), "--out", str(out)]
+    defaults = ["--corpus", str(here / "new.jsonl"), "--n-random", "3", "--min-texts", "5", "--no-progress"]
+    return RUN.invoke(app, ["validate", *basics, *defaults, *more])
+
+
+def test_results_and_cost(here: Path, tmp_path: Path) -> None:
+    outcome = validate(here, tmp_path / "out", "--masks", "zero,attenuate")
+    assert outcome.exit_code == 0, outcome.output
+    said = " ".join(outcome.output.split())
+    # Two concepts, two kinds of mask: own sets on both questions, three random sets on one each.
+    assert "20 of 20 masked readings to do" in said
+    assert "minutes" in said
+    table = pd.read_csv(tmp_path / "out" / "effects.csv")
+    assert set(COLUMNS) <= set(table.columns)
+    assert set(table["mask"]) == {"zero", "attenuate"}
+    assert set(table["control"]) == {"own", "other", "rest", "random"}
+    assert (table.loc[table["control"] == "own", "family"] == "primary").all()
+    assert table["ppl_ratio"].notna().all()
+    primary = pd.read_csv(tmp_path / "out" / "primary.csv")
+    assert primary["concept"].tolist() == ["metaphor", "simile"] * 2
+    assert (primary["df"] == 2).all()
+    facts = json.loads((tmp_path / "out" / "effects.json").read_text(encoding="utf-8"))
+    assert facts["minutes"].keys() == {"predicted", "taken"}
+    assert "Holm over the concepts" in facts["options"]["primary"]
+    assert facts["test"]["metaphor"] == primary["n"][0]
+
+
+def test_a_second_run_goes_on_and_gives_the_same_bytes(here: Path, tmp_path: Path) -> None:
+    assert validate(here, tmp_path / "out").exit_code == 0
+    before = (tmp_path / "out" / "effects.csv").read_bytes()
+    lost = sorted((tmp_path / "out" / "answers").iterdir())[:2]
+    for path in lost:
+        path.unlink()
+    outcome = validate(here, tmp_path / "out")
+    assert "2 of 10 masked readings to do" in " ".join(outcome.output.split())
+    assert (tmp_path / "out" / "effects.csv").read_bytes() == before
+    outcome = validate(here, tmp_path / "out", "--seed", "1")
+    assert outcome.exit_code == 2
+    assert "holds a measurement with other" in " ".join(outcome.output.split())
+
+
+@pytest.mark.parametrize("readout", ["probe", "few-shot", "generated"])
+def test_other_readouts(here: Path, tmp_path: Path, readout: str) -> None:
+    outcome = validate(here, tmp_path / "out", "--readout", readout, "--limit", "6", "--n-random", "2")
+    assert outcome.exit_code == 0, outcome.output
+    table = pd.read_csv(tmp_path / "out" / "effects.csv")
+    assert table["margin_delta"].isna().all() == (readout == "generated")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--masks", "half"], "unknown masks ['half']"),
+        (["--masks", ""], "no mask"),
+        (["--readout", "oracle"], "unknown readout 'oracle'"),
+        (["--controls", "placebo"], "unknown controls ['placebo']"),
+        (["--n-random", "1"], "n_random=1"),
+        (["--n-random", "99"], "too few neurons left"),
+        (["--corpus", "no-such"], "no-such"),
+        (["--screen", "no-such-folder"], "no-such-folder"),
+    ],
+)
+def test_errors_are_one_message(here: Path, tmp_path: Path, more: list[str], message: str) -> None:
+    outcome = validate(here, tmp_path / "out", *more)
+    assert outcome.exit_code == 2, outcome.output
+    assert message in " ".join(outcome.output.split())
+    assert "Traceback" not in outcome.output
+
+
+def test_texts_that_were_screened_on_are_never_tested(here: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both.jsonl"
+    both.write_text("\n".join((here / f"{part}.jsonl").read_text() for part in ("seen", "new")), encoding="utf-8")
+    # The same source name as the screened file, so that the ids meet.
+    seen = tmp_path / "seen.jsonl"
+    seen.write_text(both.read_text(encoding="utf-8"), encoding="utf-8")
+    basics = ["--model", str(here / "model"), "--screen", str(here / "screen"), "--out", str(tmp_path / "out")]
+    more = ["--corpus", str(seen), "--n-random", "2", "--min-texts", "5", "--no-progress"]
+    outcome = RUN.invoke(app, ["validate", *basics, *more])
+    assert outcome.exit_code == 0, outcome.output
+    plan = json.loads((tmp_path / "out" / "plan.json").read_text(encoding="utf-8"))
+    used = {key for reading in plan["readings"] for keys in reading["splits"].values() for key in keys}
+    screened = json.loads((here / "screen" / "screen.json").read_text(encoding="utf-8"))["collected"]["ids"]
+    assert used and not used & set(screened)
+
+
+def test_a_screen_of_another_model_is_refused(here: Path, tmp_path: Path) -> None:
+    weights = llama_weights(3, intermediate_size=96, vocab_size=len(SPECIAL) + len(VOCABULARY))
+    other = save_named(weights, tmp_path / "other")
+    outcome = validate(here, tmp_path / "out", "--model", str(other))
+    assert outcome.exit_code == 2
+    assert "not those that made the results" in " ".join(outcome.output.split())
