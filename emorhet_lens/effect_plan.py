@@ -34,7 +34,7 @@ from emorhet_lens.outcomes import Effects
 from emorhet_lens.passes import BatchSize, Hooks
 from emorhet_lens.prompts import Prompt
 from emorhet_lens.questions import Contrast, Question, questions_for
-from emorhet_lens.readouts import Reading, Readout, prepare_all
+from emorhet_lens.readouts import Reading, Readout
 from emorhet_lens.side_effects import SideEffect, side_effects
 from emorhet_lens.stats import ActivationStats
 from emorhet_lens.zero_shot import ZeroShot
@@ -273,27 +273,24 @@ def plan_effects(
         warnings.append("without stats= it was not checked that the test texts were not screened on")
     asked = ZeroShot() if readout is None else readout
     # What costs no pass goes first, so that its errors cost none.
-    questions = questions_for(corpus, contrast)
+    questions = questions_for(corpus, contrast) if question is None else (question,)
     steps = plan_steps(questions, chosen, masks=tuple(made), controls=controls, n_random=n_random)
     matched = tested.matched_random(seed=seed, n=n_random) if "random" in controls else None
     splits: dict[str, Any] = {"dev": dev, "train": train, "batch_size": batch_size, "progress": progress}
-    if question is None:
-        readings = prepare_all(asked, model, corpus, contrast=contrast, **splits)
-    else:
-        readings = (asked.prepare(model, corpus, question=question, **splits),)
+    readings = tuple(asked.prepare(model, corpus, question=one, **splits) for one in questions)
     neutral = neutral_texts(corpus, seed) if neutral is None else neutral
     options: dict[str, Any] = {
         "model": identity.to_dict(),
         "concepts": list(chosen),
         "masks": {name: [mask_digest(make(tested[c])) for c in chosen] for name, make in made.items()},
         "readings": [reading.options for reading in readings],
+        "rest": corpus.group.rest,
         "controls": list(controls),
         "n_random": n_random if matched is not None else 0,
         "seed": seed,
         "where": where,
         "random": None if matched is None else sets_digest(matched),
         "neutral": None if neutral is None else neutral.digest,
-        "rest": corpus.group.rest,
         "primary": "change of the own margin under the own mask minus matched random sets; Holm over the concepts",
     }
     files = None if folder is None else EffectFiles.open(folder, options, stale=stale)

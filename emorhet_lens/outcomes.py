@@ -169,8 +169,8 @@ class Effects:
         """One row a mask, masked set, read label and draw: what `effects.csv` holds.
 
         Returns:
-            Columns mask, masked, read, control (`own`; `random`, with its draw; `other`, another concept's set;
-            `rest`, the texts of the rest), draw, neurons, n, accuracy_base, accuracy_masked, delta (of accuracy) with
+            Columns mask, masked, read, control (`own`; `random`, with its draw; `other`, texts of another concept;
+            `rest`, texts of the rest), draw, neurons, n, accuracy_base, accuracy_masked, delta (of accuracy) with
             ci_low and ci_high (bootstrap over examples), margin_delta with margin_low and margin_high, excess, p and
             p_holm (the primary test; own rows only), p_any (paired test of this mask alone), specificity (own change
             minus the mean change of the other concepts), ppl_ratio, kl, family (`primary` or `exploratory`).

@@ -51,9 +51,12 @@ def reduce_texts(
     values = values if values.dtype == torch.float64 else values.float()
     if values.device.type == "cpu":
         reduced = torch.empty((len(STATISTICS), len(values), values.shape[2]), dtype=values.dtype)
-        # The compiled loop may share its threads with torch, and would otherwise leave torch with its own number.
-        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        # The compiled loop may share its threads with torch, and its first launch leaves torch with its own number.
+        threads = torch.get_num_threads()
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
         _reduce_compiled(values.numpy(), keep.numpy(), reduced.numpy())
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
     else:
         reduced = reduce_with_tensors(values, keep)
     if not torch.isfinite(reduced[STATISTICS.index("total")]).all():

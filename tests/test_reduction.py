@@ -1,6 +1,8 @@
 """The reduction of positions: by hand, against the tensor operations, and what it refuses."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -94,3 +96,15 @@ def test_negative_zero_does_not_fire():
     reduced = reduce_texts(torch.tensor([[[-0.0]]]), torch.tensor([[True]]), 0)
     assert reduced[STATISTICS.index("firings")].item() == 0
     assert reduced[STATISTICS.index("positive_minimum")].item() == math.inf
+
+
+def test_the_first_reduction_leaves_torch_its_threads():
+    # In a process of its own: only the first launch of the compiled loop would change them.
+    script = (
+        "import torch; torch.set_num_threads(1); "
+        "from emorhet_lens.reduction import reduce_texts; "
+        "reduce_texts(torch.ones(1, 2, 3), torch.ones(1, 2, dtype=torch.bool), 0); "
+        "print(torch.get_num_threads())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout.split()[-1] == "1"

@@ -1,0 +1,100 @@
+"""What the tests of effects find where there is nothing and where there is, a short version of `make null`.
+
+Bounds are such that tests of nominal size fail with a probability below 1 in 1000. Seeds are 0, 1, 2, ...
+"""
+
+import gc
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from answering import Family, null_family, planted_family
+from scipy.stats import binom, kstest
+
+from emorhet_lens.inference import paired_p
+
+N_NULL, N_PLANTED, LEVEL = 20, 4, 0.05
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_collections() -> Iterator[None]:
+    """Statsmodels collects garbage at every correction, which takes long with everything that is imported."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="module")
+def null() -> list[Family]:
+    return [null_family(seed) for seed in range(N_NULL)]
+
+
+@pytest.fixture(scope="module")
+def planted() -> list[Family]:
+    return [planted_family(seed) for seed in range(N_PLANTED)]
+
+
+def test_matched_random_sets_are_seldom_found_to_matter(null):
+    rejected = sum(bool((family.effects.primary()["p_holm"] < LEVEL).any()) for family in null)
+    assert rejected <= binom.ppf(0.999, N_NULL, LEVEL)
+
+
+def test_their_p_values_are_uniform(null):
+    p = np.concatenate([family.effects.primary()["p"] for family in null])
+    assert len(p) == 3 * N_NULL
+    assert kstest(p, "uniform").pvalue > 1e-3
+
+
+def test_their_place_among_random_sets_is_any(null):
+    # Needs exchangeability alone: a set is the lowest or highest of nine with probability 2/9 each way.
+    outer = 0
+    for family in null:
+        for row in family.effects.primary().itertuples():
+            random = [float(one.margin.mean()) for one in random_changes(family, row.concept)]
+            outer += row.own < min(random) or row.own > max(random)
+    low, high = binom.interval(0.999, 3 * N_NULL, 2 / 9)
+    assert low <= outer <= high
+
+
+def test_a_paired_test_finds_most_random_sets_to_matter(null):
+    p = [
+        paired_p(change.margin)
+        for family in null
+        for c in family.effects.concepts
+        for change in random_changes(family, c)
+    ]
+    assert len(p) == 3 * 8 * N_NULL
+    assert np.mean(np.array(p) < LEVEL) > 0.5
+
+
+def test_planted_neurons_are_found(planted):
+    found = [
+        row.p_holm < LEVEL and row.excess < 0
+        for family in planted
+        for row in family.effects.primary().itertuples()
+        if row.concept in family.planted
+    ]
+    assert len(found) == 2 * N_PLANTED
+    assert np.mean(found) >= 0.8
+
+
+def test_random_sets_claimed_beside_planted_ones_are_not(planted):
+    p = [
+        row.p_holm
+        for family in planted
+        for row in family.effects.primary().itertuples()
+        if row.concept not in family.planted
+    ]
+    assert sum(value < LEVEL for value in p) <= binom.ppf(0.999, len(p), LEVEL)
+
+
+def test_planted_neurons_matter_for_their_own_concept_only(planted):
+    for family in planted:
+        matrix = family.effects.matrix("zero")
+        for concept in family.planted:
+            others = matrix.loc[concept].drop(concept)
+            assert matrix.loc[concept, concept] < others.min() - 0.5
+
+
+def random_changes(family: Family, concept: str):
+    return [family.effects.change("zero", concept, concept, draw) for draw in range(8)]
