@@ -16,7 +16,8 @@ from emorhet_lens.corpus import Corpus
 from emorhet_lens.effect_plan import plan_effects
 from emorhet_lens.effect_store import write_effects
 from emorhet_lens.hosts import LensModel
-from emorhet_lens.report import GroupReport, gather, write_report
+from emorhet_lens.report import write_report
+from emorhet_lens.report_parts import GroupReport, gather
 from emorhet_lens.screening import screen
 from emorhet_lens.splitting import TIES
 

@@ -31,7 +31,7 @@ class Change:
 
     Args:
         margin: Masked minus unmasked margin, in nats; NaN for readouts without log-probabilities.
-        correct: Masked minus unmasked correctness: -1, 0 or 1.
+        correct: Masked minus unmasked correctness: -1, 0 or 1, or their mean where several questions ask about a text.
         accuracy_base: Share of right answers without the mask, which is the recall of the label.
         accuracy_masked: The same under the mask.
     """
@@ -111,14 +111,22 @@ class Effects:
         ]
         if not pairs:
             return None
-        found = []
+        found, read_keys = [], []
         for base, answers in pairs:
             keys = [key for key, target in zip(answers.keys, answers.targets, strict=True) if target == read]
             before, after = base.where(keys), answers.where(keys)
             if before.keys != after.keys:
                 raise EffectsError("masked and unmasked answers are of different texts; measure them again")
             found.append((after.margin() - before.margin(), before.correct().double(), after.correct().double()))
-        margin, before_correct, after_correct = (torch.cat(parts) for parts in zip(*found, strict=True))
+            read_keys += keys
+        # A text that several questions ask about is one observation, or intervals would be too narrow.
+        place = {key: index for index, key in enumerate(dict.fromkeys(read_keys))}
+        rows = torch.tensor([place[key] for key in read_keys])
+        asked = torch.bincount(rows)
+        margin, before_correct, after_correct = (
+            torch.zeros(len(place), dtype=torch.float64).index_add(0, rows, torch.cat(parts)) / asked
+            for parts in zip(*found, strict=True)
+        )
         return Change(margin, after_correct - before_correct, float(before_correct.mean()), float(after_correct.mean()))
 
     def excess(self, mask: str, concept: str) -> Excess | None:

@@ -1,117 +1,27 @@
 """A report of screenings as one HTML file that asks no network.
 
-`gather` runs what a report needs of a model; `write_report` only writes. The file states its options, its warnings and
-what it does not show, so that it can be read far from the code that made it.
+`emorhet_lens.report_parts.gather` runs what a report needs of a model; here it is only written. The file states its
+options, its warnings and what it does not show, so that it can be read far from the code that made it.
 """
 
 import itertools
 import math
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emorhet_lens import embedded
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.effect_pictures import excess_picture, matrix_picture
 from emorhet_lens.effect_steps import OWN
-from emorhet_lens.errors import CorpusError, ScreenError
-from emorhet_lens.hosts import LensModel
+from emorhet_lens.errors import ScreenError
 from emorhet_lens.outcomes import Effects
 from emorhet_lens.pictures import layer_picture, stability_picture
+from emorhet_lens.report_parts import GroupReport
 from emorhet_lens.screening import Screen
-from emorhet_lens.shortlist import TextActivations, driving_texts, exact_auroc, read_shortlist
-from emorhet_lens.show import NeuronView, colored_tokens, neuron_views, page_script
+from emorhet_lens.show import colored_tokens, page_script
 from emorhet_lens.store import write_text
-
-
-@dataclass(frozen=True, eq=False)
-class GroupReport:
-    """What is reported of one concept group.
-
-    Args:
-        screen: The screening.
-        auroc: From `exact_auroc`; its column stays empty without it.
-        driving: From `driving_texts`, for the neurons whose texts are shown.
-        views: From `neuron_views`, of at least the texts and neurons in `driving`.
-        balance: From `Neurons.matched_random`.
-        seconds: What took how long, by name.
-        top: Rows of a concept's table.
-        checked_on: In words, which texts the second pass read.
-        effects: What masking the neurons did.
-    """
-
-    screen: Screen
-    auroc: pd.DataFrame | None = None
-    driving: pd.DataFrame | None = None
-    views: tuple[NeuronView, ...] = ()
-    balance: pd.DataFrame | None = None
-    seconds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    top: int = 10
-    checked_on: str | None = None
-    effects: Effects | None = None
-
-
-def gather(
-    model: LensModel,
-    corpus: Corpus,
-    screen: Screen,
-    *,
-    top: int = 10,
-    shown: int = 3,
-    texts: int = 4,
-    random_sets: int = 8,
-    seed: int = 0,
-    seconds: Mapping[str, float] | None = None,
-    progress: bool = True,
-) -> GroupReport:
-    """Run a model for what a report says beyond its screening.
-
-    One more pass over the corpus for the first neurons of every concept, and a few texts one by one.
-
-    Args:
-        model: The model that was screened.
-        corpus: The texts of the second pass: those of the screening, or better others.
-        screen: The screening.
-        top: Neurons a concept with an exact AUROC.
-        shown: Neurons a concept whose texts are shown.
-        texts: Texts a shown neuron.
-        random_sets: Matched random sets for the balance table; 0 leaves it out.
-        seed: Of the random sets.
-        seconds: What took how long before, for example `{"screening pass": 31.0}`.
-        progress: Whether to show progress bars.
-
-    Returns:
-        Everything that `write_report` needs.
-
-    Raises:
-        ScreenError: Nothing was selected, or a layer has too few neurons to match with.
-        StoreError: The model is not the screened one.
-        CorpusError: The corpus is of another group, or a text does not fit.
-    """
-    if corpus.group.labels != screen.stats.group.labels:
-        raise CorpusError(f"the corpus is of {corpus.group.labels}, the screen of {screen.stats.group.labels}")
-    took = dict(seconds or {})
-    # Before the passes: it is the step that may refuse.
-    balance = screen.neurons.matched_random(seed, random_sets).balance if random_sets else None
-    started = time.perf_counter()
-    read = read_shortlist(model, corpus, screen, top=max(top, shown), progress=progress)
-    took["second pass"] = time.perf_counter() - started
-    options, heads = screen.options, screen.neurons.head(shown)
-    driving = driving_texts(read, heads, n=texts)
-    keys = set(driving["key"])
-    started = time.perf_counter()
-    collected = {name: screen.stats.options[name] for name in ("tokens", "prompt", "prepend_bos")}
-    views = neuron_views(model, heads, corpus.where(lambda example: example.key in keys), **collected)
-    took["texts token by token"] = time.perf_counter() - started
-    by_source = not options.allow_missing_rest
-    auroc = exact_auroc(read, screen.neurons.head(top), against=options.against, by_source=by_source)
-    return GroupReport(screen, auroc, driving, views, balance, took, top, _checked_on(read, corpus.name, screen))
 
 
 def write_report(
@@ -151,12 +61,6 @@ def write_report(
     )
     write_text(Path(path), page)
     return Path(path)
-
-
-def _checked_on(read: TextActivations, name: str, screen: Screen) -> str:
-    known = len(set(read.keys) & set(screen.stats.options["ids"]))
-    words = {0: "none of which the screening used", len(read.keys): "the same that the screening used"}
-    return f"{len(read.keys)} texts of {name}, {words.get(known, f'{known} of which the screening used')}"
 
 
 def _group(group: GroupReport, number: int) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import pytest
 from tiny import planted_corpus
 
 from emorhet_lens.collect import collect_stats
-from emorhet_lens.report import gather, write_report
+from emorhet_lens.report import write_report
+from emorhet_lens.report_parts import gather
 from emorhet_lens.screening import screen
 from emorhet_lens.show import browse_neurons, neuron_views
 

@@ -185,19 +185,23 @@ def test_answers_to_the_same_texts_in_another_order_are_refused():
         effects(base=(turned,)).change("zero", "sad", "sad")
 
 
-def test_several_questions_are_put_together():
+def test_several_questions_are_put_together_and_a_text_counts_once():
     first, second = Question(("glad", "plain"), "a"), Question(("sad", "plain"), "a")
-    targets = ("glad", "plain")
-    base = (made((1.0, 1.0), targets, first.labels), made((2.0, 2.0), ("sad", "plain"), second.labels))
+    # The plain text k1 stands in both questions, k2 in the second only.
+    one, two = ("glad", "plain"), ("sad", "plain", "plain")
+    base = (made((1.0, 1.0), one, first.labels), made((2.0, 2.0, 1.0), two, second.labels))
     masked = {
-        Step("zero", "glad", OWN, 0): made((0.0, 1.5), targets, first.labels),
-        Step("zero", "glad", OWN, 1): made((2.0, 3.0), ("sad", "plain"), second.labels),
+        Step("zero", "glad", OWN, 0): made((0.0, 1.5), one, first.labels),
+        Step("zero", "glad", OWN, 1): made((2.0, 3.0, -1.0), two, second.labels),
     }
     found = effects(questions=(first, second), base=base, masked=masked, concepts=("glad",))
     assert found.reads == ("glad", "plain", "sad")
-    assert found.change("zero", "glad", "plain").margin.tolist() == pytest.approx([0.5, 1.0])
+    plain = found.change("zero", "glad", "plain")
+    assert plain.margin.tolist() == pytest.approx([0.75, -2.0])
+    assert plain.correct.tolist() == pytest.approx([0.0, -1.0])
+    assert (plain.accuracy_base, plain.accuracy_masked) == pytest.approx((1.0, 0.5))
     assert found.change("zero", "glad", "glad").margin.tolist() == pytest.approx([-1.0])
-    assert found.matrix("zero").loc["glad"].tolist() == pytest.approx([-1.0, 0.75, 0.0])
+    assert found.matrix("zero").loc["glad"].tolist() == pytest.approx([-1.0, -0.625, 0.0])
 
 
 def test_without_random_sets_nothing_is_tested():

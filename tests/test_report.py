@@ -11,7 +11,8 @@ from tiny import planted_corpus, tiny_corpus
 from emorhet_lens.collect import collect_stats
 from emorhet_lens.embedded import NAME
 from emorhet_lens.errors import CorpusError, ScreenError
-from emorhet_lens.report import GroupReport, gather, write_report
+from emorhet_lens.report import write_report
+from emorhet_lens.report_parts import GroupReport, gather
 from emorhet_lens.screening import screen
 from emorhet_lens.show import page_script
 
