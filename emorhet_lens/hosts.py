@@ -10,6 +10,7 @@ weight processing, another precision and another device, and it does not prove t
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Protocol, runtime_checkable
 
@@ -124,7 +125,7 @@ def identify(model: LensModel) -> ModelIdentity:
     return ModelIdentity(
         name=str(model.cfg.model_name),
         host=type(model).__name__,
-        host_version=version("transformer-lens"),
+        host_version=_host_version(),
         processed=bool(getattr(model, "compatibility_mode", False))
         or str(getattr(model.cfg, "normalization_type", "")).endswith("Pre"),
         dtype=str(model.cfg.dtype).removeprefix("torch."),
@@ -132,6 +133,12 @@ def identify(model: LensModel) -> ModelIdentity:
         d_mlp=model.cfg.d_mlp,
         fingerprint=tuple(round(value, 10) for value in probes),
     )
+
+
+@cache
+def _host_version() -> str:
+    # Models are identified at every reading, and the packages' metadata are files.
+    return version("transformer-lens")
 
 
 def require_evaluation(model: LensModel) -> None:

@@ -1,10 +1,12 @@
 """Fixtures that several test files share; expensive ones are made once a session and are not to be changed."""
 
+import gc
 import os
 
 # Before anything imports the hub's client: no test may wait for a network.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,14 @@ import torch
 from tiny import HOSTS, Planted, planted_model
 
 THREADS = (torch.get_num_threads(), numba.get_num_threads())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_collections() -> Iterator[None]:
+    """Statsmodels collects garbage at every correction, which takes long with everything that is imported."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,5 @@
 """The whole measurement on models whose answers are known to come from planted neurons."""
 
-import gc
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -22,14 +20,6 @@ from emorhet_lens.errors import CorpusError, EffectsError, ReadoutError, ScreenE
 from emorhet_lens.masks import Mask
 from emorhet_lens.probe import Probe
 from emorhet_lens.zero_shot import ZeroShot
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_collections() -> Iterator[None]:
-    """Statsmodels collects garbage at every correction, which takes long with everything that is imported."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 Bounds are such that tests of nominal size fail with a probability below 1 in 1000. Seeds are 0, 1, 2, ...
 """
 
-import gc
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,14 +15,6 @@ from emorhet_lens.inference import paired_p
 from emorhet_lens.outcomes import Change
 
 N_NULL, N_PLANTED, LEVEL = 10, 3, 0.05
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_collections() -> Iterator[None]:
-    """Statsmodels collects garbage at every correction, which takes long with everything that is imported."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @dataclass(frozen=True)

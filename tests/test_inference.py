@@ -1,8 +1,6 @@
 """Tests and intervals against numbers worked out by hand, and against scipy and statsmodels on their own."""
 
-import gc
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,14 +14,6 @@ from emorhet_lens.inference import bootstrap_interval, excess_over_random, holm,
 
 CHANGES = torch.tensor([0.5, -1.0, 0.25, 2.0, -0.75, 1.5, 0.0, 0.125], dtype=torch.float64)
 NUMBERS = st.floats(-100, 100).map(lambda x: round(x, 3))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_collections() -> Iterator[None]:
-    """Statsmodels collects garbage at every correction, which takes long with everything that is imported."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def test_excess_by_hand():

@@ -1,8 +1,6 @@
 """Tables from made answers, worked out by hand."""
 
-import gc
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pandas as pd
@@ -23,14 +21,6 @@ LABELS = ("glad", "sad", "plain")
 QUESTIONS = (Question(LABELS),)
 TARGETS = ("glad", "glad", "sad", "sad", "plain", "plain")
 MODEL = None
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_collections() -> Iterator[None]:
-    """Statsmodels collects garbage at every correction, which takes long with everything that is imported."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module", autouse=True)
