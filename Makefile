@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint unit real bench null notebooks browser clean
+.PHONY: demo test lint unit real bench null synthesis notebooks browser clean
 
 $(VENV)/.show: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -49,6 +49,11 @@ bench: $(VENV)/.dev
 # The slow simulation of the tests: null families and planted neurons; takes some minutes.
 null: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/null_families.py
+
+# What a very small generator yields; needs EMORHET_DATA, takes minutes, and goes on when interrupted.
+synthesis: $(VENV)/.dev
+	$(BIN)/emorhet models fetch
+	$(BIN)/python benchmarks/synthesis_yield.py --topics 2
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache demo

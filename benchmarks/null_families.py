@@ -4,6 +4,9 @@ Run it with `make null`. A null family is a model of random weights, texts of ra
 passed off as the neurons of concepts, all through `effects`. A planted family is a model whose answers come from known
 neurons, which are claimed for some concepts and matched random sets for the others. The seeds are 0, 1, 2, ...; none
 is left out. The numbers hold for these models; sets of a large model can vary in another way.
+
+With `--adaptive` null families only, whose masks come from the feedback loop, run on the claims and on the random sets
+alike: how often the loop alone finds a dose, and how often the excess over loop-matched random sets is significant.
 """
 
 import argparse
@@ -27,7 +30,7 @@ from tqdm.auto import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from answering import Family, null_family, planted_family  # noqa: E402
+from answering import Family, adaptive_null_family, null_family, planted_family  # noqa: E402
 
 from emorhet_lens.inference import paired_p  # noqa: E402
 
@@ -48,6 +51,13 @@ def small_rows(seed: int) -> list[dict[str, Any]]:
 def planted_rows(seed: int) -> list[dict[str, Any]]:
     """The tests of one planted family, under zero masks."""
     return rows_of(planted_family(seed), seed)
+
+
+def adaptive_rows(seed: int) -> list[dict[str, Any]]:
+    """The tests of one null family with tuned masks, and what the loop alone concludes."""
+    family, tunings = adaptive_null_family(seed)
+    loop = tunings.conclusions().set_index("concept")[["outcome", "random_reached", "random_sets"]]
+    return [row | loop.loc[row["concept"]].to_dict() for row in rows_of(family, seed)]
 
 
 def rows_of(family: Family, seed: int) -> list[dict[str, Any]]:
@@ -108,13 +118,47 @@ def prepare_worker() -> None:
     gc.freeze()
 
 
+def adaptive_report(rows: pd.DataFrame, seconds: float) -> dict[str, Any]:
+    """What null families with the loop inside gave, for each kind of mask."""
+    own = rows[rows["mask"] == "adaptive"]
+    families = own["seed"].nunique()
+    return {
+        "bound": int(stats.binom.ppf(0.99, families, LEVEL)),
+        "random_sets": R,
+        "loop_alone": {
+            "claims_reached": float((own["outcome"] == "reached").mean()),
+            "random_sets_reached": float(own["random_reached"].sum() / own["random_sets"].sum()),
+            "families_with_a_claim_reached": int(
+                own.groupby("seed")["outcome"].agg(lambda o: "reached" in set(o)).sum()
+            ),
+        },
+        "loop_matched": summary(own),
+        "same_dose": summary(rows[rows["mask"] == "same_dose"]),
+        "seconds": round(seconds),
+    }
+
+
+def write(path: Path, report: dict[str, Any]) -> None:
+    """Keep a report, and print it."""
+    text = json.dumps(report, indent=1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--families", type=int, default=200)
     parser.add_argument("--planted", type=int, help="planted families; a quarter of the null families by default")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "null_families.json")
+    parser.add_argument("--adaptive", action="store_true", help="null families with the feedback loop inside")
+    parser.add_argument("--out", type=Path, help="results/null_families.json or null_families_adaptive.json")
     options = parser.parse_args()
+    name = "null_families_adaptive.json" if options.adaptive else "null_families.json"
+    out = ROOT / "results" / name if options.out is None else options.out
+    if options.adaptive:
+        write(out, adaptive_report(*simulate(adaptive_rows, options.families, options.workers)))
+        return
     planted_n = max(2, options.families // 4) if options.planted is None else options.planted
     null, null_seconds = simulate(null_rows, options.families, options.workers)
     small, small_seconds = simulate(small_rows, options.families, options.workers)
@@ -132,10 +176,7 @@ def main() -> None:
             "planted": round(planted_seconds),
         },
     }
-    text = json.dumps(report, indent=1)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    write(out, report)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,27 @@
 """What screening costs, as ratios within one run: time against a bare forward pass, memory against corpus size.
 
 Run it with `make bench`. The bare pass runs the same batches up to the same last hook and reads nothing. Memory is the
-peak of the process above what it holds with the model loaded, sampled every 10 milliseconds; the larger corpus is ten
-copies of the smaller one under new ids, so that nothing but the number of texts differs.
+peak of all tensors alive above those alive when the pass begins, the model among them, as torch's allocator counts
+every request. The resident size of the process stands beside it: it holds freed memory as well, of which the C library
+keeps more or less by the order of sizes, so that it differs by a factor of two between runs of one corpus. The larger
+corpus is ten copies of the smaller one under new ids, so that nothing but the number of texts differs.
 """
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from emorhet_lens import Corpus, collect_stats, load_corpus, load_model
 from emorhet_lens.batches import encode, pad_batch, plan_batches
@@ -41,24 +47,28 @@ def bare_pass(model: LensModel, corpus: Corpus) -> Callable[[], None]:
     return run
 
 
-def peak_memory(copies: int, texts: int) -> float:
+def peak_memory(copies: int, texts: int) -> tuple[float, float]:
     """MiB above the loaded model that screening `copies` of the corpus takes, in a process of its own.
 
     What an earlier pass left to a process would hide what the next one needs, hence one process a size.
+
+    Returns:
+        The peak of tensors alive, and that of the resident size.
     """
     command = [sys.executable, __file__, "--texts", str(texts), "--memory-of", str(copies)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return float(done.stdout.splitlines()[-1])
+    tensors, resident = done.stdout.splitlines()[-1].split()
+    return float(tensors), float(resident)
 
 
-def watch_memory(copies: int, texts: int) -> float:
-    """Peak of this process's resident memory above its value once the model has made a pass."""
+def watch_memory(copies: int, texts: int) -> tuple[float, float]:
+    """Peaks of tensors alive and of the resident size above their values once the model has made a pass, in MiB."""
     model = load_model(device="cpu")
     corpus = copied(load_corpus("stimuli-emotion").balanced(texts), copies)
     # The first pass of a process compiles the kernel and fills the allocator's pools.
     collect_stats(model, load_corpus("stimuli-emotion").balanced(2), progress=False)
     process, done = psutil.Process(), threading.Event()
-    start = highest = process.memory_info().rss
+    before = highest = process.memory_info().rss
 
     def watch() -> None:
         nonlocal highest
@@ -72,7 +82,14 @@ def watch_memory(copies: int, texts: int) -> float:
     finally:
         done.set()
         watcher.join()
-    return (highest - start) / 2**20
+    # In a pass of its own, since the record of all requests takes memory, too.
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        collect_stats(model, corpus, progress=False)
+    with tempfile.NamedTemporaryFile(suffix=".json") as trace:
+        profiled.export_chrome_trace(trace.name)
+        events = json.loads(Path(trace.name).read_bytes())["traceEvents"]
+    alive = [event["args"]["Total Allocated"] for event in events if event.get("name") == "[memory]"]
+    return (max(alive) - alive[0]) / 2**20, (highest - before) / 2**20
 
 
 def copied(corpus: Corpus, copies: int) -> Corpus:
@@ -88,7 +105,7 @@ def main() -> None:
     parser.add_argument("--memory-of", type=int, help="only print the peak in MiB for so many copies of the corpus")
     options = parser.parse_args()
     if options.memory_of is not None:
-        print(watch_memory(options.memory_of, options.texts))
+        print(*watch_memory(options.memory_of, options.texts))
         return
     model = load_model(device="cpu")
     small = load_corpus("stimuli-emotion").balanced(options.texts)
@@ -110,8 +127,11 @@ def main() -> None:
     print(f"{len(small)} texts, {options.repeats} pairs of passes; bare pass {statistics.median(seconds):.2f} s")
     spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
     print(f"time   screening / bare forward: median {statistics.median(ratios):.3f} ({spread})")
-    print(f"memory above the model: {small_peak:.0f} MiB at 1x, {large_peak:.0f} MiB at {COPIES}x the corpus")
-    print(f"memory {COPIES}x corpus / 1x corpus: {large_peak / small_peak:.3f}")
+    for what, small_size, large_size in zip(("tensors", "resident"), small_peak, large_peak, strict=True):
+        print(
+            f"memory {what} above the model: {small_size:.0f} MiB at 1x, {large_size:.0f} MiB at {COPIES}x the corpus"
+        )
+    print(f"memory tensors {COPIES}x corpus / 1x corpus: {large_peak[0] / small_peak[0]:.3f}")
 
 
 if __name__ == "__main__":

@@ -7,10 +7,13 @@ from emorhet_lens.concepts import EMOTIONS, GROUPS, RHETORIC, ConceptGroup
 from emorhet_lens.corpora import load_corpus
 from emorhet_lens.corpus import Corpus, join, require_disjoint
 from emorhet_lens.corpus_files import read_corpus
+from emorhet_lens.doses import Dose
 from emorhet_lens.effect_plan import effects, plan_effects
 from emorhet_lens.errors import EmorhetError
 from emorhet_lens.examples import Example
+from emorhet_lens.feedback import Tuning
 from emorhet_lens.generated import Generated
+from emorhet_lens.loop_matched import tune_all
 from emorhet_lens.mask_gains import Gains, record_gains
 from emorhet_lens.mask_points import add_mask_points, remove_mask_points
 from emorhet_lens.masks import Mask
@@ -25,6 +28,9 @@ from emorhet_lens.scorers import SCORERS, register_scorer
 from emorhet_lens.screening import Screen, screen
 from emorhet_lens.selection import ScreenOptions
 from emorhet_lens.stats import ActivationStats
+from emorhet_lens.sweep import Sweep, plan_sweep, sweep
+from emorhet_lens.tuning import tune
+from emorhet_lens.tunings import Tunings
 from emorhet_lens.zero_shot import FewShot, ZeroShot
 
 __all__ = [
@@ -36,6 +42,7 @@ __all__ = [
     "Answers",
     "ConceptGroup",
     "Corpus",
+    "Dose",
     "Effects",
     "EmorhetError",
     "Example",
@@ -52,6 +59,9 @@ __all__ = [
     "Readout",
     "Screen",
     "ScreenOptions",
+    "Sweep",
+    "Tuning",
+    "Tunings",
     "ZeroShot",
     "add_mask_points",
     "collect_stats",
@@ -61,6 +71,7 @@ __all__ = [
     "load_model",
     "mask_kinds",
     "plan_effects",
+    "plan_sweep",
     "questions_for",
     "read_corpus",
     "record_gains",
@@ -68,4 +79,7 @@ __all__ = [
     "remove_mask_points",
     "require_disjoint",
     "screen",
+    "sweep",
+    "tune",
+    "tune_all",
 ]

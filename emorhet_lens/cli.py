@@ -1,4 +1,4 @@
-"""The command line: `emorhet screen`, `emorhet validate`, `emorhet run`, `emorhet models`."""
+"""The command line: `emorhet` with `screen`, `validate`, `replicate`, `run`, `corpora` and `models`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from emorhet_lens import embedded
+from emorhet_lens.cli_corpora import HubOption, corpora_app
 from emorhet_lens.cli_options import (
     DeviceOption,
     DtypeOption,
@@ -20,6 +21,8 @@ from emorhet_lens.cli_options import (
     explaining,
     model_of,
 )
+from emorhet_lens.cli_replicate import replicate_command
+from emorhet_lens.cli_sweep import sweep_command
 from emorhet_lens.cli_validate import validate_command
 from emorhet_lens.collect import collect_stats
 from emorhet_lens.concepts import GROUPS
@@ -29,12 +32,16 @@ from emorhet_lens.errors import ScreenError
 from emorhet_lens.main_job import run_all
 from emorhet_lens.presets import LEE2025_PROMPT, PRESETS
 from emorhet_lens.presets import preset as preset_options
+from emorhet_lens.quality import describe_quality
 from emorhet_lens.screening import NEURONS_FILE, STATS_FILE, Screen, screen
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Emotion and rhetoric neurons of language models.")
 models_app = typer.Typer(no_args_is_help=True, help="The embedded model.")
 app.add_typer(models_app, name="models")
+app.add_typer(corpora_app, name="corpora")
 app.command("validate")(validate_command)
+app.command("replicate")(replicate_command)
+app.command("sweep")(sweep_command)
 
 
 @app.command("screen")
@@ -64,6 +71,7 @@ def screen_command(
     host: HostOption = "bridge",
     split: Annotated[str | None, typer.Option(help="Split of named corpora; train by default.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of named corpora; EMORHET_DATA by default.")] = None,
+    hub: HubOption = False,
     extra_concept: Annotated[
         list[str] | None, typer.Option(help="A further concept of the group, for example personification.")
     ] = None,
@@ -78,7 +86,7 @@ def screen_command(
         changes = _given(top=top, scope=scope, allow_missing_rest=allow_missing_rest or None)
         # Made here once so that a wrong option fails before the pass.
         replace(preset_options(preset), **changes)
-        texts = _load(corpus, group, extra_concept or [], split, data_dir, limit, seed, drop_unknown)
+        texts = _load(corpus, group, extra_concept or [], split, data_dir, hub, limit, seed, drop_unknown)
         console.print(repr(texts), markup=False, highlight=False)
         chosen: Any = prompt
         if preset == "lee2025":
@@ -100,6 +108,7 @@ def screen_command(
         # Whatever the screening may refuse, the pass is not lost.
         stats.save(out / STATS_FILE)
         result = screen(stats, preset=preset, shuffles=shuffles, seed=seed, **changes)
+        result = replace(result, warnings=(*result.warnings, *describe_quality(texts, seed=seed).warnings))
         result.save(out)
         _summarize(result)
         console.print(f"wrote {out / NEURONS_FILE}", markup=False, highlight=False, soft_wrap=True)
@@ -150,6 +159,7 @@ def _load(
     extra: list[str],
     split: str | None,
     data_dir: Path | None,
+    hub: bool,
     limit: int | None,
     seed: int,
     drop_unknown: bool,
@@ -165,6 +175,7 @@ def _load(
                 split=split,
                 group=chosen,
                 data_dir=data_dir,
+                hub=hub,
                 limit_per_label=limit,
                 seed=seed,
                 unknown=unknown,

@@ -56,3 +56,8 @@ def model_of(name: str, host: Host, device: str | None, dtype: str | None) -> Le
     if dtype is not None and dtype not in kinds:
         raise ScreenError(f"unknown dtype {dtype!r}; there are {', '.join(kinds)}")
     return load_model(name, host=host, device=device, dtype=None if dtype is None else kinds[dtype])
+
+
+def parts_of(text: str) -> list[str]:
+    """The parts of an option whose values are separated by commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]

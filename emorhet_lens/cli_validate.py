@@ -1,9 +1,7 @@
 """`emorhet validate`: do the neurons of a screening matter for their concepts?"""
 
-import logging
-import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -19,23 +17,16 @@ from emorhet_lens.cli_options import (
     console,
     explaining,
     model_of,
+    parts_of,
 )
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.effect_plan import plan_effects
-from emorhet_lens.effect_store import write_effects
+from emorhet_lens.dose_search import Search
 from emorhet_lens.errors import EffectsError
-from emorhet_lens.generated import Generated
-from emorhet_lens.held_out import MIN_TEXTS, load_held_out
+from emorhet_lens.held_out import MIN_TEXTS
 from emorhet_lens.mask_positions import Where
 from emorhet_lens.outcomes import Effects
-from emorhet_lens.probe import Probe
-from emorhet_lens.readouts import Readout
 from emorhet_lens.screening import Screen
-from emorhet_lens.zero_shot import FewShot, ZeroShot
-
-log = logging.getLogger(__name__)
-
-READOUTS: dict[str, type[Any]] = {"zero-shot": ZeroShot, "few-shot": FewShot, "probe": Probe, "generated": Generated}
+from emorhet_lens.tunings import Tunings
+from emorhet_lens.validation import READOUTS, Validation, plan_validation
 
 
 def validate_command(
@@ -43,12 +34,14 @@ def validate_command(
     corpus: Annotated[list[str], typer.Option(help="Name or file with unseen texts; repeat for several sources.")],
     out: Annotated[Path, typer.Option(help="Folder for the results; an interrupted run goes on from it.")],
     model: ModelOption = embedded.NAME,
-    masks: Annotated[str, typer.Option(help="Of zero, mean and attenuate, with commas.")] = "zero",
+    masks: Annotated[str, typer.Option(help="Of zero, mean, attenuate and adaptive, with commas.")] = "zero",
     readout: Annotated[str, typer.Option(help=", ".join(READOUTS))] = "zero-shot",
     controls: Annotated[str, typer.Option(help="Of random and other, with commas.")] = "random,other",
     n_random: Annotated[int, typer.Option(help="Matched random sets a concept.")] = 8,
     limit: Annotated[int, typer.Option(help="Most test texts a class and source.")] = 100,
     min_texts: Annotated[int, typer.Option(help="A concept with fewer in a source is left out there.")] = MIN_TEXTS,
+    delta: Annotated[float, typer.Option(help="Adaptive masks: how far recall falls on development texts.")] = 0.05,
+    search: Annotated[Search, typer.Option(help="Adaptive masks: how the dose is looked for.")] = "ladder",
     where: Annotated[Where, typer.Option(help="Positions that are masked.")] = "all",
     batch_size: Annotated[int | None, typer.Option(help="Texts a batch; by tokens if not given.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of named corpora; EMORHET_DATA by default.")] = None,
@@ -58,70 +51,80 @@ def validate_command(
     host: HostOption = "bridge",
     progress: ProgressOption = True,
 ) -> None:
-    """Mask each concept's neurons beside matched random sets; writes effects.csv, primary.csv and effects.json."""
+    """Mask each concept's neurons beside matched random sets; writes effects.csv, primary.csv and effects.json.
+
+    With --masks adaptive the dose is tuned on development texts first, for random sets too; writes tuning.json.
+    """
     with explaining():
         if readout not in READOUTS:
             raise EffectsError(f"unknown readout {readout!r}; there are {', '.join(READOUTS)}")
         loaded = model_of(model, host, device, dtype)
-        found = Screen.load(screen, loaded)
-        seen = frozenset(found.stats.options["ids"])
-        texts = load_held_out(
-            corpus, found.stats.group, seen=seen, limit=limit, min_texts=min_texts, data_dir=data_dir, seed=seed
-        )
-        dev, train = _lessons(readout, texts.dev, seed)
-        asked: Readout = READOUTS[readout]()
-        started = time.monotonic()
-        chosen = [name.strip() for name in controls.split(",") if name.strip()]
-        plan = plan_effects(
+        validation = plan_validation(
             loaded,
-            found.neurons,
-            texts.test,
-            masks=[name.strip() for name in masks.split(",") if name.strip()],
-            readout=asked,
-            controls=chosen,
+            Screen.load(screen, loaded),
+            corpus,
+            out,
+            masks=parts_of(masks),
+            readout=readout,
+            controls=parts_of(controls),
             n_random=n_random,
-            seed=seed,
-            dev=dev,
-            train=train,
-            stats=found.stats,
+            limit=limit,
+            min_texts=min_texts,
             where=where,
             batch_size="auto" if batch_size is None else batch_size,
-            folder=out,
+            data_dir=data_dir,
+            seed=seed,
             progress=progress,
+            delta=delta,
+            search=search,
+            announce=say_tuning,
         )
-        predicted = plan.minutes
-        console.print(
-            f"{len(plan.remaining)} of {len(plan.steps)} masked readings to do: {plan.texts} texts through the model, "
-            f"about {predicted:.1f} minutes",
-            highlight=False,
-        )
-        effects = plan.run(loaded, progress=progress)
-        minutes = (time.monotonic() - started) / 60
-        write_effects(
-            out,
-            effects,
-            screen={"preset": found.preset, "corpora": found.stats.options["corpora"]},
-            test=texts.test.counts(),
-            left_out=list(texts.left_out),
-            minutes={"predicted": round(predicted, 2), "taken": round(minutes, 2)},
-        )
-        _summarize(effects)
-        for note in (*texts.left_out, *effects.warnings):
+        if validation.tunings is not None:
+            summarize_tunings(validation.tunings)
+        say_cost(validation)
+        effects = validation.run(loaded, progress=progress)
+        summarize_effects(effects)
+        for note in (*validation.texts.left_out, *effects.warnings):
             console.print(f"note: {note}", markup=False, highlight=False)
         console.print(f"wrote {out / 'effects.csv'}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _lessons(readout: str, held_out: Corpus, seed: int) -> tuple[Corpus | None, Corpus | None]:
-    """The development texts by what the readout uses them for: to calibrate on, to learn from."""
-    if readout == "probe":
-        return None, held_out
-    if readout == "few-shot":
-        halves = held_out.split({"train": 0.5, "dev": 0.5}, seed=seed)
-        return halves["dev"], halves["train"]
-    return held_out, None
+def say_tuning(texts: int, minutes: float) -> None:
+    """Print what tuning and the readings after it cost at most, before any of it is done."""
+    console.print(
+        f"adaptive masks are tuned first: at most {texts} texts through the model, readings included, about "
+        f"{minutes:.1f} minutes",
+        highlight=False,
+    )
 
 
-def _summarize(effects: Effects) -> None:
+def say_cost(validation: Validation) -> None:
+    """Print what is to do, before it is done."""
+    plan = validation.plan
+    console.print(
+        f"{len(plan.remaining)} of {len(plan.steps)} masked readings to do: {plan.texts} texts through the model, "
+        f"about {plan.minutes:.1f} minutes",
+        highlight=False,
+    )
+
+
+def summarize_tunings(tunings: Tunings) -> None:
+    """Print what the feedback loop alone concludes, of the concepts' sets and of random ones."""
+    table = Table(
+        *("concept", "outcome", "alpha", "tau", "recall before", "at the dose", "random sets", "other concepts' sets"),
+        title="the feedback loop alone, on development texts: for how many sets it finds a dose",
+    )
+    for row in tunings.conclusions().itertuples():
+        table.add_row(
+            *(str(row.concept), str(row.outcome), f"{row.alpha:.2f}", f"{row.tau:.2f}"),
+            *(f"{row.base_recall:.2f}", f"{row.recall:.2f}"),
+            *(f"{row.random_reached} of {row.random_sets}", f"{row.other_reached} of {row.other_sets}"),
+        )
+    console.print(table)
+
+
+def summarize_effects(effects: Effects) -> None:
+    """Print the primary tests."""
     unit = "nats" if effects.measure == "margin" else "share of texts"
     table = Table(
         *("mask", "concept", "neurons", "n", "own change", "random sets", "excess", "95 % interval", "p (Holm)"),

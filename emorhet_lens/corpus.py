@@ -14,6 +14,7 @@ import pandas as pd
 from emorhet_lens.concepts import ConceptGroup
 from emorhet_lens.errors import CorpusError
 from emorhet_lens.examples import Example
+from emorhet_lens.matched_texts import matched_texts
 from emorhet_lens.splitting import TIES, assign_parts, random_stream
 
 
@@ -112,6 +113,23 @@ class Corpus:
             generator = random_stream(seed, source, label)
             drawn += [members[i] for i in generator.permutation(len(members))[:wanted]]
         return self._with(tuple(self.examples[index] for index in sorted(drawn)))
+
+    def matched(self, *, bins: int = 5, topics: bool = False, seed: int = 0) -> "Corpus":
+        """Draw texts so that within each source all labels have the same lengths, and the same topics if asked.
+
+        Args:
+            bins: Quantile bins of the number of words, over all texts of a source; every label gets equally many
+                texts of each. More bins match more closely and keep fewer texts.
+            topics: Whether every label also gets equally many texts of each topic and bin.
+            seed: Of the draw.
+
+        Returns:
+            A corpus with the drawn examples in their former order. Texts of a pair are drawn one by one.
+
+        Raises:
+            CorpusError: `bins` is not positive, no text has a topic, or nothing can be matched.
+        """
+        return self._with(tuple(self.examples[i] for i in matched_texts(self.examples, bins, topics, seed=seed)))
 
     def split(
         self, shares: Mapping[str, float], *, seed: int = 0, keep_together: Sequence[str] = ("pair",)

@@ -3,7 +3,7 @@
 A sample drawn from each source and label is balanced; it does not show the shares that the labels have in the file.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,8 +13,8 @@ from emorhet_lens.concepts import ConceptGroup
 from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
 from emorhet_lens.examples import Example
+from emorhet_lens.reservoirs import sample
 from emorhet_lens.rows import read_rows, stem
-from emorhet_lens.splitting import random_stream
 
 UNKNOWN = ("error", "drop")
 """What a label outside the group can do."""
@@ -58,29 +58,71 @@ def read_corpus(
             the drawn texts), or no row is left; the message names the file and the row.
     """
     path = Path(path)
+    return corpus_of(
+        read_rows(path),
+        origin=str(path),
+        group=group,
+        name=stem(path) if name is None else name,
+        aliases=aliases,
+        unknown=unknown,
+        limit_per_label=limit_per_label,
+        seed=seed,
+    )
+
+
+def corpus_of(
+    rows: Iterable[tuple[int, Mapping[str, Any]]],
+    *,
+    origin: str,
+    group: ConceptGroup,
+    name: str,
+    aliases: Mapping[str, str] | None = None,
+    unknown: str = "error",
+    limit_per_label: int | None = None,
+    seed: int = 0,
+) -> Corpus:
+    """Labelled texts from rows that something else has read.
+
+    Args:
+        rows: Numbers and fields, as `read_corpus` describes them.
+        origin: Where they come from, for messages.
+        group: See `read_corpus`.
+        name: The corpus' name.
+        aliases: See `read_corpus`.
+        unknown: See `read_corpus`.
+        limit_per_label: See `read_corpus`.
+        seed: See `read_corpus`.
+
+    Returns:
+        The texts in the order of the rows.
+
+    Raises:
+        CorpusError: As `read_corpus`; the message names the origin and the row.
+    """
     if unknown not in UNKNOWN:
         raise CorpusError(f"unknown={unknown!r}; allowed are {' and '.join(map(repr, UNKNOWN))}")
     if limit_per_label is not None and limit_per_label < 1:
         raise CorpusError(f"limit_per_label={limit_per_label}; it has to be at least 1, or None for all texts")
-    name = stem(path) if name is None else name
     spelled = replace(group, aliases={**group.aliases, **(aliases or {})})
-    examples = _examples(path, spelled, source=name, drop=unknown == "drop")
-    kept = list(examples) if limit_per_label is None else _sample(examples, limit_per_label, seed)
+    examples = _examples(rows, spelled, origin=origin, source=name, drop=unknown == "drop")
+    kept = list(examples) if limit_per_label is None else sample(examples, limit_per_label, seed)
     if not kept:
-        raise CorpusError(f"{path} has no row with a label of the group {group.name!r}: {', '.join(group.labels)}")
+        raise CorpusError(f"{origin} has no row with a label of the group {group.name!r}: {', '.join(group.labels)}")
     first: dict[str, int] = {}
     for row, example in kept:
         if first.setdefault(example.key, row) != row:
             raise CorpusError(
-                f"{path}, row {row}: the id {example.id!r} is that of row {first[example.key]}; ids have to be unique "
-                "within a source"
+                f"{origin}, row {row}: the id {example.id!r} is that of row {first[example.key]}; ids have to be "
+                "unique within a source"
             )
     return Corpus(name=name, group=group, examples=tuple(example for _, example in kept))
 
 
-def _examples(path: Path, group: ConceptGroup, *, source: str, drop: bool) -> Iterator[tuple[int, Example]]:
+def _examples(
+    rows: Iterable[tuple[int, Mapping[str, Any]]], group: ConceptGroup, *, origin: str, source: str, drop: bool
+) -> Iterator[tuple[int, Example]]:
     canonical = cache(group.canonical)
-    for row, fields in read_rows(path):
+    for row, fields in rows:
         try:
             spelled = _required(fields, "label")
             try:
@@ -91,7 +133,7 @@ def _examples(path: Path, group: ConceptGroup, *, source: str, drop: bool) -> It
                 raise
             yield row, _example(fields, row, spelled, label, source)
         except CorpusError as cause:
-            raise CorpusError(f"{path}, row {row}: {cause}") from cause
+            raise CorpusError(f"{origin}, row {row}: {cause}") from cause
 
 
 def _example(fields: Mapping[str, Any], row: int, spelled: str, label: str, source: str) -> Example:
@@ -145,35 +187,3 @@ def _context(value: object) -> tuple[str, ...]:
     if isinstance(value, list) and all(isinstance(turn, str) for turn in value):
         return tuple(value)
     raise CorpusError(f"the field 'context' is {value!r:.60}; it has to be a list of strings, or one string")
-
-
-def _sample(examples: Iterator[tuple[int, Example]], limit: int, seed: int) -> list[tuple[int, Example]]:
-    """Every source's and label's texts pass through a reservoir of their own, so one label does not move another."""
-    reservoirs: dict[tuple[str, str], _Reservoir] = {}
-    for row, example in examples:
-        cell = (example.source, example.label)
-        if cell not in reservoirs:
-            reservoirs[cell] = _Reservoir(limit, seed, *cell)
-        reservoirs[cell].offer((row, example))
-    drawn = [item for reservoir in reservoirs.values() for item in reservoir.items]
-    return sorted(drawn, key=lambda item: item[0])
-
-
-class _Reservoir:
-    """Keeps `limit` of the offered items, each with the same chance (Vitter's algorithm R)."""
-
-    def __init__(self, limit: int, seed: int, *cell: str) -> None:
-        self.items: list[tuple[int, Example]] = []
-        self._limit = limit
-        self._offered = 0
-        self._generator = random_stream(seed, "reservoir", *cell)
-
-    def offer(self, item: tuple[int, Example]) -> None:
-        """Take the item in, in place of another one where there is no room, or let it pass."""
-        self._offered += 1
-        if len(self.items) < self._limit:
-            self.items.append(item)
-            return
-        place = int(self._generator.integers(self._offered))
-        if place < self._limit:
-            self.items[place] = item

@@ -1,6 +1,7 @@
 """The folder in which a measurement of effects keeps every reading as it is made."""
 
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +16,8 @@ from emorhet_lens.side_effects import SideEffect
 from emorhet_lens.store import read_json, write_json, write_text
 
 PLAN_FILE = "plan.json"
+ROUNDING = 1e-2
+"""What was fitted or calibrated, in nats, may differ by so much: another number of threads rounds differently."""
 
 
 def write_effects(folder: Path, effects: Effects, **facts: Any) -> None:
@@ -66,7 +69,7 @@ class EffectFiles:
         mine = json.loads(json.dumps(options))
         if path.exists():
             found = read_json(path, kind="effect-plan")
-            differing = [name for name, value in mine.items() if found.get(name) != value]
+            differing = [name for name, value in mine.items() if not _alike(value, found.get(name))]
             if differing and stale == "replace":
                 for part in ("answers", "side"):
                     shutil.rmtree(folder / part, ignore_errors=True)
@@ -116,3 +119,14 @@ class EffectFiles:
 
     def _side(self, mask: str, concept: str) -> Path:
         return self.folder / "side" / f"{mask}.{concept}.json"
+
+
+def _alike(mine: Any, found: Any) -> bool:
+    """Equal, but for the rounding of fitted numbers."""
+    if isinstance(mine, float) and isinstance(found, float):
+        return math.isclose(mine, found, rel_tol=ROUNDING, abs_tol=ROUNDING)
+    if isinstance(mine, dict) and isinstance(found, dict):
+        return mine.keys() == found.keys() and all(_alike(value, found[name]) for name, value in mine.items())
+    if isinstance(mine, list) and isinstance(found, list):
+        return len(mine) == len(found) and all(map(_alike, mine, found))
+    return bool(mine == found)

@@ -41,5 +41,9 @@ class EffectsError(EmorhetError):
     """Effects of masks cannot be measured or tested the way that was asked for."""
 
 
+class SynthesisError(EmorhetError):
+    """Texts cannot be written or labelled the way that was asked for, or a writer refuses for good."""
+
+
 class StoreError(EmorhetError):
     """A file of results is missing, truncated, of another schema, or of another model."""

@@ -37,3 +37,8 @@ class Example:
     def normalized(self) -> tuple[str, tuple[str, ...]]:
         """The text without case and punctuation (unless it is nothing else), and the context: equal for duplicates."""
         return re.sub(r"\W+", " ", self.text.lower()).strip() or self.text.strip(), self.context
+
+    @property
+    def n_words(self) -> int:
+        """Number of words of the text, that is of runs of letters and digits; a text without any counts as one."""
+        return len(self.normalized[0].split())

@@ -11,23 +11,20 @@ from pathlib import Path
 
 from emorhet_lens.collect import collect_stats
 from emorhet_lens.concepts import EMOTIONS, RHETORIC
-from emorhet_lens.corpora import load_corpus
+from emorhet_lens.corpora import load_corpus, split_names
 from emorhet_lens.corpus import Corpus
 from emorhet_lens.effect_plan import plan_effects
 from emorhet_lens.effect_store import write_effects
 from emorhet_lens.hosts import LensModel
+from emorhet_lens.quality import describe_quality
 from emorhet_lens.report import write_report
 from emorhet_lens.report_parts import GroupReport, gather
 from emorhet_lens.screening import screen
-from emorhet_lens.splitting import TIES
 
 log = logging.getLogger(__name__)
 
 CORPORA = {EMOTIONS.name: "stimuli-emotion", RHETORIC.name: "stimuli-rhetoric"}
-"""The corpus that each group is screened on."""
-
-SHARES = {"train": 0.6, "dev": 0.15, "test": 0.25}
-"""Screening, calibration, effects; a topic or a pair stays in one part."""
+"""The corpus of each group: its parts train, dev and test are for screening, calibration and effects."""
 
 QUICK_TEXTS = 16
 TEST_TEXTS = 5
@@ -43,7 +40,7 @@ def run_all(model: LensModel, out: Path, *, quick: bool = False, seed: int = 0, 
         model: A model of the host.
         out: Folder; gets one folder a group, as `emorhet screen` and `emorhet validate` write it, and `report.html`.
         quick: Use 16 texts a label for the screening, and 3 texts a label and 3 random sets for the effects.
-        seed: Of splits, sampling, halves, shuffles and random sets.
+        seed: Of sampling, halves, shuffles and random sets.
         progress: Whether to show progress bars.
 
     Returns:
@@ -51,7 +48,7 @@ def run_all(model: LensModel, out: Path, *, quick: bool = False, seed: int = 0, 
     """
     groups: list[GroupReport] = []
     for group, name in CORPORA.items():
-        parts = load_corpus(name).split(SHARES, seed=seed, keep_together=TIES)
+        parts = {split: load_corpus(name, split=split) for split in split_names(name)}
         train = parts["train"].balanced(QUICK_TEXTS, seed=seed) if quick else parts["train"]
         test = parts["test"].balanced(QUICK_TEST_TEXTS if quick else TEST_TEXTS, seed=seed)
         log.info("%s: screening %d texts of %s", group, len(train), name)
@@ -61,6 +58,7 @@ def run_all(model: LensModel, out: Path, *, quick: bool = False, seed: int = 0, 
         result = screen(stats, seed=seed)
         result.save(out / group)
         found = gather(model, train, result, seed=seed, progress=progress)
+        found = replace(found, quality=describe_quality(train, splits={**parts, "train": train}, seed=seed))
         log.info("%s: %.0f s; masking the neurons, %d test texts", group, time.monotonic() - started, len(test))
         groups.append(_with_effects(model, found, parts["dev"], test, out / group / "effects", quick, seed, progress))
         log.info("%s: %.0f s", group, time.monotonic() - started)

@@ -19,6 +19,7 @@ from emorhet_lens.errors import ScreenError
 from emorhet_lens.outcomes import Effects
 from emorhet_lens.pictures import layer_picture, stability_picture
 from emorhet_lens.report_parts import GroupReport
+from emorhet_lens.report_texts import texts_section
 from emorhet_lens.screening import Screen
 from emorhet_lens.show import colored_tokens, page_script
 from emorhet_lens.store import write_text
@@ -87,6 +88,7 @@ def _group(group: GroupReport, number: int) -> dict[str, Any]:
         "highest_entropy": math.log(sum(count > 0 for count in screen.stats.summed("texts")[:-1].tolist())),
         "checked_on": group.checked_on,
         "effects": None if group.effects is None else _effects(group.effects),
+        "texts": None if group.quality is None else texts_section(group.quality),
         "concepts": [
             {
                 "name": concept,

@@ -11,6 +11,7 @@ from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
 from emorhet_lens.hosts import LensModel
 from emorhet_lens.outcomes import Effects
+from emorhet_lens.quality import Quality
 from emorhet_lens.screening import Screen
 from emorhet_lens.shortlist import TextActivations, driving_texts, exact_auroc, read_shortlist
 from emorhet_lens.show import NeuronView, neuron_views
@@ -30,6 +31,7 @@ class GroupReport:
         top: Rows of a concept's table.
         checked_on: In words, which texts the second pass read.
         effects: What masking the neurons did.
+        quality: The figures of the texts that were screened.
     """
 
     screen: Screen
@@ -41,6 +43,7 @@ class GroupReport:
     top: int = 10
     checked_on: str | None = None
     effects: Effects | None = None
+    quality: Quality | None = None
 
 
 def gather(

@@ -9,6 +9,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
@@ -31,7 +32,22 @@ FORMATS = {
 BUFFER = 4096
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+@dataclass(frozen=True)
+class Table:
+    """How a table is written, where its ending does not tell.
+
+    Args:
+        delimiter: What separates the columns.
+        columns: Their names where the file has no header; by default its first row.
+        strict: Whether text after a closing quotation mark is an error, and not a part of the field.
+    """
+
+    delimiter: str
+    columns: tuple[str, ...] | None = None
+    strict: bool = True
+
+
+def read_rows(path: Path, table: Table | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read a file of records row by row.
 
     The file's ending says whether it is a table; in a JSON file the first character tells a list from lines. Whether
@@ -39,6 +55,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
     Args:
         path: The file, UTF-8.
+        table: The form of a table; by default that of its ending, with a header.
 
     Yields:
         The row's number, from 1, header and blank lines not counted, and its fields.
@@ -47,7 +64,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         CorpusError: The file is missing, empty, not UTF-8, truncated, or not what its ending says; the message names
             the file and the row.
     """
-    form = _form(path)
+    ending = _form(path)
+    form = Table(ending) if table is None and ending != "json" else table
     number = 0
     try:
         with _open(path) as file:
@@ -107,8 +125,8 @@ def _first_character(file: BufferedIOBase) -> bytes:
     return b""
 
 
-def _records(file: BufferedIOBase, form: str, first: bytes) -> Iterator[Any]:
-    if form != "json":
+def _records(file: BufferedIOBase, form: Table | None, first: bytes) -> Iterator[Any]:
+    if form is not None:
         return _table(file, form)
     return _list(file) if first == b"[" else _lines(file)
 
@@ -129,8 +147,9 @@ def _list(file: BufferedIOBase) -> Iterator[Any]:
     return iter(ijson.items(ijson.from_iter(chunk.encode() for chunk in chunks), "item", buf_size=BUFFER))
 
 
-def _table(file: BufferedIOBase, delimiter: str) -> Iterator[dict[str, Any]]:
-    for fields in csv.DictReader(_text_lines(file), delimiter=delimiter, strict=True):
+def _table(file: BufferedIOBase, form: Table) -> Iterator[dict[str, Any]]:
+    reader = csv.DictReader(_text_lines(file), fieldnames=form.columns, delimiter=form.delimiter, strict=form.strict)
+    for fields in reader:
         if None in fields:
             raise csv.Error(f"{len(fields[None])} more fields than the header has")
         yield dict(fields)

@@ -26,7 +26,7 @@ def assign_parts(
     Returns:
         Indices by part, and the number of groups that had to stay together.
     """
-    blocks = _tied_blocks(examples, ties)
+    blocks = tied_blocks(examples, ties)
     order = random_stream(seed, "split").permutation(len(blocks))
     seen: Counter[tuple[str, ...]] = Counter()
     assigned: dict[str, list[int]] = {part: [] for part in shares}
@@ -47,8 +47,16 @@ def assign_parts(
     return assigned, len(blocks)
 
 
-def _tied_blocks(examples: Iterable[Example], ties: Sequence[str]) -> list[list[int]]:
-    """Indices of examples that may not be separated: connected through a shared tie or the same text."""
+def tied_blocks(examples: Iterable[Example], ties: Sequence[str]) -> list[list[int]]:
+    """Which examples may not be separated: they are connected through a shared tie or the same text.
+
+    Args:
+        examples: In any order.
+        ties: Properties that hold examples of one source together; see `TIES`.
+
+    Returns:
+        One list of indices a block, in order of first appearance.
+    """
     parent: list[int] = []
 
     def root(i: int) -> int:

@@ -22,11 +22,13 @@ from emorhet_lens.concepts import ConceptGroup
 from emorhet_lens.corpus import Corpus
 from emorhet_lens.effect_plan import effects
 from emorhet_lens.examples import Example
+from emorhet_lens.loop_matched import tune_all
 from emorhet_lens.matching import Background
 from emorhet_lens.neurons import Neurons
 from emorhet_lens.outcomes import Effects
 from emorhet_lens.screening import screen
 from emorhet_lens.stats import ActivationStats
+from emorhet_lens.tunings import Tunings
 from emorhet_lens.zero_shot import ZeroShot
 
 TEMPLATE = "{text} mood:"
@@ -211,6 +213,32 @@ def null_family(seed: int, *, masks: Any = ("zero",), d_mlp: int = 2048, size: i
     return Family(_measure(model, claims, parts, stats, masks, seed + 1_000_000))
 
 
+def adaptive_null_family(
+    seed: int, *, d_mlp: int = 2048, size: int = 92, per_label: int = 30, n_random: int = 8
+) -> tuple[Family, Tunings]:
+    """A null family whose masks come from the feedback loop, run on the claims and on the sets they are compared with.
+
+    Args: see `null_family`.
+    """
+    model = null_model(seed, d_mlp)
+    parts = null_parts(seed, per_label=per_label)
+    stats = collect_stats(model, parts["screen"], progress=False)
+    found = screen(stats, shuffles=0, top=size / (2 * d_mlp), scorers=("standardized",), support=0).neurons
+    claims, draws = random_claims(stats, found, seed=seed), seed + 1_000_000
+    tunings = tune_all(
+        model,
+        claims,
+        parts["dev"],
+        stats=stats,
+        readout=ANSWERS,
+        n_random=n_random,
+        seed=draws,
+        others=False,
+        progress=False,
+    )
+    return Family(_measure(model, claims, parts, stats, tunings.masks(), draws, n_random)), tunings
+
+
 def planted_family(
     seed: int, *, masks: Any = ("zero",), n_planted: int = 2, per_label: int = 12, **changes: Any
 ) -> Family:
@@ -236,7 +264,13 @@ def planted_family(
 
 
 def _measure(
-    model: Any, claims: Neurons, parts: Mapping[str, Corpus], stats: ActivationStats, masks: Any, seed: int
+    model: Any,
+    claims: Neurons,
+    parts: Mapping[str, Corpus],
+    stats: ActivationStats,
+    masks: Any,
+    seed: int,
+    n_random: int = 8,
 ) -> Effects:
     return effects(
         model,
@@ -246,7 +280,7 @@ def _measure(
         readout=ANSWERS,
         dev=parts["dev"],
         stats=stats,
-        n_random=8,
+        n_random=n_random,
         seed=seed,
         progress=False,
     )

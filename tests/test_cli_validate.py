@@ -106,6 +106,8 @@ def test_other_readouts(here: Path, tmp_path: Path, readout: str) -> None:
     ("more", "message"),
     [
         (["--masks", "half"], "unknown masks ['half']"),
+        (["--masks", "half,adaptive"], "unknown masks ['half']"),
+        (["--masks", "adaptive", "--delta", "0"], "delta=0.0 has to be above 0"),
         (["--masks", ""], "no mask"),
         (["--readout", "oracle"], "unknown readout 'oracle'"),
         (["--controls", "placebo"], "unknown controls ['placebo']"),
@@ -144,3 +146,37 @@ def test_a_screen_of_another_model_is_refused(here: Path, tmp_path: Path) -> Non
     outcome = validate(here, tmp_path / "out", "--model", str(other))
     assert outcome.exit_code == 2
     assert "not those that made the results" in " ".join(outcome.output.split())
+
+
+def test_adaptive_masks_are_tuned_first_and_again_give_the_same_bytes(here: Path, tmp_path: Path) -> None:
+    more = ("--masks", "zero,adaptive", "--limit", "8", "--n-random", "2", "--delta", "0.1")
+    outcome = validate(here, tmp_path / "out", *more)
+    assert outcome.exit_code == 0, outcome.output
+    said = " ".join(outcome.output.split())
+    assert said.index("adaptive masks are tuned first: at most") < said.index("masked readings to do")
+    assert "the feedback loop alone" in said
+    table = pd.read_csv(tmp_path / "out" / "effects.csv")
+    assert list(dict.fromkeys(table["mask"])) == ["zero", "adaptive", "same_dose"]
+    tuning = json.loads((tmp_path / "out" / "tuning.json").read_text(encoding="utf-8"))
+    assert [row["concept"] for row in tuning["conclusions"]] == ["metaphor", "simile"]
+    assert tuning["options"]["delta"] == 0.1
+    # Own, two random sets and the other concept's, for each concept.
+    assert len(tuning["loops"]) == 2 * 4
+    used = {path: path.read_bytes() for path in (tmp_path / "out").glob("*.[cj]s*") if path.name != "effects.json"}
+    assert len(used) == 6
+    lost = sorted((tmp_path / "out" / "tuning").iterdir())[-1]
+    lost.unlink()
+    assert validate(here, tmp_path / "out", *more).exit_code == 0
+    assert {path: path.read_bytes() for path in used} == used
+    outcome = validate(here, tmp_path / "out", *more, "--delta", "0.2")
+    assert outcome.exit_code == 2
+    assert "holds a tuning with other delta" in " ".join(outcome.output.split())
+    screened = set(json.loads((here / "screen" / "screen.json").read_text(encoding="utf-8"))["collected"]["ids"])
+    splits = [
+        {part: set(keys) for part, keys in reading["splits"].items()}
+        for name in ("tuning-plan", "plan")
+        for reading in json.loads((tmp_path / "out" / f"{name}.json").read_text(encoding="utf-8"))["readings"]
+    ]
+    loop, test = (set.union(*(one["test"] for one in splits[part])) for part in (slice(2), slice(2, None)))
+    assert not loop & test and not (loop | test) & screened
+    assert all(not one["test"] & one["dev"] for one in splits)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emorhet_lens.concepts import EMOTIONS, RHETORIC
-from emorhet_lens.corpora import load_corpus, names
+from emorhet_lens.corpora import facts, known, load_corpus, names, split_names
 from emorhet_lens.errors import CorpusError
 
 BUILT_IN = ("stimuli-emotion", "stimuli-rhetoric")
@@ -53,12 +53,12 @@ def test_names_are_the_built_in_ones_and_the_folders_with_splits(data, monkeypat
 def test_built_in_corpora_need_no_data(name, group, monkeypatch):
     monkeypatch.setenv("EMORHET_DATA", "/nowhere")
     corpus = load_corpus(name)
-    assert corpus.name == name and corpus.sources == (name,) and corpus.group is group
-    assert corpus.digest == load_corpus(name, split="all").digest
+    assert corpus.name == f"{name}-train" and corpus.sources == (name,) and corpus.group is group
+    assert corpus.digest == load_corpus(name, split="train").digest
     assert set(load_corpus(name, limit_per_label=3).counts().values()) == {3}
     assert load_corpus(name, group=group.extended("awe")).counts()["awe"] == 0
-    with pytest.raises(CorpusError, match=f"'{name}' has no split 'train'; leave split out"):
-        load_corpus(name, split="train")
+    with pytest.raises(CorpusError, match=f"'{name}' has no split 'late'; it has train, dev, test, all"):
+        load_corpus(name, split="late")
 
 
 def test_a_folder_is_loaded_by_its_exact_name(data):
@@ -101,6 +101,17 @@ def test_labels_outside_the_group(data):
     ):
         load_corpus("pineapple")
     assert load_corpus("pineapple", group=RHETORIC.extended("personification")).counts()["personification"] == 1
+
+
+def test_what_a_known_folder_was_made_from_is_said_where_it_is_not_there(data):
+    with pytest.raises(CorpusError, match=r"'moh'; .*; moh was made from RuiMao1988/.*: Mohammad, Shutova & Turney"):
+        load_corpus("moh")
+
+
+def test_splits_are_named_in_their_order(data):
+    assert split_names("meld") == ("train", "test", "extra")
+    assert split_names("stimuli-emotion") == ("train", "dev", "test")
+    assert split_names("away") == ()
 
 
 def test_what_is_not_there_is_answered_with_what_is(data, monkeypatch):
@@ -147,7 +158,10 @@ for name, split in json.loads(sys.argv[1]):
     group = RHETORIC.extended("personification") if name == "pineapple" else None
     corpus = load_corpus(name, split=split, group=group)
     pairs = [(e.pair, e.label) for e in corpus if e.pair]
-    measured[f"{name}/{split}"] = {"counts": corpus.counts(), "sources": corpus.sources, "pairs": pairs}
+    labels = sorted({(e.label, e.source_label) for e in corpus})
+    measured[f"{name}/{split}"] = {
+        "counts": corpus.counts(), "sources": corpus.sources, "pairs": pairs, "labels": labels,
+    }
 json.dump(measured, sys.stdout)
 """
 
@@ -182,6 +196,30 @@ def test_every_split_has_the_documented_counts(measured):
     found = {key: {label: n for label, n in split["counts"].items() if n} for key, split in measured.items()}
     assert found == documented()
     assert all(split["sources"] == [key.split("/")[0]] for key, split in measured.items())
+
+
+@needs_data
+def test_facts_state_the_rows_of_every_folder():
+    rows: dict[str, dict[str, int]] = {}
+    for key, counts in documented().items():
+        name, split = key.split("/")
+        rows.setdefault(name, {})[split] = sum(counts.values())
+    assert rows == {name: dict(facts(name).rows) for name in known() if facts(name).form == "folder"}
+
+
+@needs_data
+def test_mappings_say_what_became_of_the_source_labels(measured):
+    for key, split in measured.items():
+        name = key.split("/")[0]
+        classes = {source: label for label, of in facts(name).mapping.items() for source in of}
+        if name == "figurative_comparisons":  # There the label is a matter of three ratings.
+            assert set(classes.values()) == {label for label, _ in split["labels"]} == {"simile", "literal"}
+            continue
+        for label, source_label in split["labels"]:
+            parts = source_label.split(",") if name == "goemotions" else [source_label]
+            for part in parts:
+                told = max((s for s in classes if part == s or part.startswith(s + ";")), key=len)
+                assert classes[told] == label, (key, source_label)
 
 
 @needs_data

@@ -90,3 +90,15 @@ def test_damaged_files_are_named(tmp_path, answers):
 def test_options_are_compared_as_they_are_stored(tmp_path):
     EffectFiles.open(tmp_path, {"controls": ("random", "other"), "seed": 0})
     EffectFiles.open(tmp_path, {"controls": ["random", "other"], "seed": 0})
+
+
+def test_rounding_of_what_was_calibrated_is_no_other_measurement(tmp_path, answers):
+    fitted = {**OPTIONS, "readings": [{"prior": {"anger": -1.2}, "tokens": [3]}]}
+    EffectFiles.open(tmp_path, fitted).save(STEP, answers)
+    rounded = {**OPTIONS, "readings": [{"prior": {"anger": -1.2004}, "tokens": [3]}]}
+    assert EffectFiles.open(tmp_path, rounded).has(STEP)
+    for prior, tokens in (({"anger": -1.4}, [3]), ({"fear": -1.2}, [3])):
+        with pytest.raises(StoreError, match="other readings"):
+            EffectFiles.open(tmp_path, {**OPTIONS, "readings": [{"prior": prior, "tokens": tokens}]})
+    with pytest.raises(StoreError, match="other readings"):
+        EffectFiles.open(tmp_path, {**OPTIONS, "readings": [{**fitted["readings"][0], "tokens": [4]}]})

@@ -11,6 +11,7 @@ from tiny import planted_corpus, tiny_corpus
 from emorhet_lens.collect import collect_stats
 from emorhet_lens.embedded import NAME
 from emorhet_lens.errors import CorpusError, ScreenError
+from emorhet_lens.quality import describe_quality
 from emorhet_lens.report import write_report
 from emorhet_lens.report_parts import GroupReport, gather
 from emorhet_lens.screening import screen
@@ -270,6 +271,22 @@ def test_effects_stand_in_the_report(group, effects, tmp_path):
     # Where one group was not masked the limits still say so.
     both = write_report(tmp_path / "both.html", [told, group]).read_text(encoding="utf-8")
     assert "No effects." in Page(both).text
+
+
+def test_the_texts_stand_in_the_report(found, group, page, tmp_path):
+    corpus, _ = found
+    quality = describe_quality(corpus, splits={"train": corpus, "test": replace(corpus, examples=corpus.examples[:7])})
+    told = Page(write_report(tmp_path / "r.html", [replace(group, quality=quality)]).read_text(encoding="utf-8"))
+    assert "most telling" not in page.text
+    assert f"balanced accuracy of {quality.leakage.accuracy:.2f} (guessing: 0.25;" in told.text
+    for one in quality.lengths:
+        words = ", ".join(quality.leakage.words[one.label])
+        numbers = f"{one.texts} {one.median:.1f} {one.low:.0f} {one.high:.0f} {quality.leakage.recalls[one.label]:.2f}"
+        assert f"{one.label} {numbers} {words}" in told.text
+    assert "Of the 60 texts of train, 7 also stand in test and 0 almost." in told.text
+    assert quality.warnings
+    assert all(warning in told.text for warning in quality.warnings)
+    assert all(attributes.get("scope") in ("col", "row") for attributes in told.attributes("th"))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,9 @@ from collections import Counter, defaultdict
 import pytest
 
 from emorhet_lens.concepts import EMOTIONS, RHETORIC
-from emorhet_lens.corpora import load_corpus
+from emorhet_lens.corpora import load_corpus, split_names
+from emorhet_lens.corpus import require_disjoint
+from emorhet_lens.quality import device_leakage, leakage
 
 NAMED = {
     "anger": (
@@ -38,14 +40,18 @@ NAMED = {
 """Beginnings of words that name an emotion or are near to its name."""
 
 
+DEVICES = RHETORIC.extended("personification")
+COMPARATORS = ("like", "as if", "as though", "the way", "than", "resembl")
+
+
 @pytest.fixture(scope="module")
 def emotion():
-    return load_corpus("stimuli-emotion")
+    return load_corpus("stimuli-emotion", split="all")
 
 
 @pytest.fixture(scope="module")
 def rhetoric():
-    return load_corpus("stimuli-rhetoric")
+    return load_corpus("stimuli-rhetoric", split="all", group=DEVICES)
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +70,11 @@ def giveaways(text: str, beginnings: set[str]) -> set[str]:
     return {word for word in words(text) if any(word.startswith(beginning) for beginning in beginnings)}
 
 
-def test_every_label_has_at_least_forty_sentences(emotion, rhetoric):
-    assert min(emotion.counts().values()) >= 40
+def test_every_label_has_at_least_a_hundred_sentences(emotion, rhetoric):
+    assert min(emotion.counts().values()) >= 100
     assert len(set(emotion.counts().values())) == 1
-    figures = [rhetoric.counts()[device] for device in RHETORIC.concepts]
-    assert min(figures) >= 40 and len(set(figures)) == 1
+    figures = [rhetoric.counts()[device] for device in DEVICES.concepts]
+    assert min(figures) >= 100 and len(set(figures)) == 1
     assert rhetoric.counts()["literal"] == sum(figures)
 
 
@@ -115,7 +121,7 @@ def test_every_device_is_used_on_every_topic_alike(pairs):
     for pair in pairs.values():
         (figure,) = (e for e in pair if e.label != "literal")
         topics[figure.label][figure.topic] += 1
-    assert set(topics) == set(RHETORIC.concepts)
+    assert set(topics) == set(DEVICES.concepts)
     assert all(counts == topics["metaphor"] for counts in topics.values())
 
 
@@ -127,7 +133,7 @@ def test_emotions_do_not_differ_in_length(emotion):
     assert max(means.values()) / min(means.values()) < 1.15, means
 
 
-@pytest.mark.parametrize("device", RHETORIC.concepts)
+@pytest.mark.parametrize("device", DEVICES.concepts)
 def test_figures_are_as_long_as_their_twins(pairs, device):
     lengths = []
     for pair in pairs.values():
@@ -136,3 +142,48 @@ def test_figures_are_as_long_as_their_twins(pairs, device):
             lengths.append((len(figure.text.split()), len(twin.text.split())))
     assert max(abs(figure - twin) for figure, twin in lengths) <= 3
     assert sum(figure for figure, _ in lengths) == pytest.approx(sum(twin for _, twin in lengths), rel=0.05)
+
+
+def test_single_words_tell_the_emotions_apart_by_little(emotion):
+    assert leakage(emotion, by="topic").accuracy <= 0.40
+
+
+def test_single_words_hardly_tell_a_figure_from_its_twin(rhetoric):
+    found = device_leakage(rhetoric)
+    assert set(found) == set(DEVICES.concepts)
+    assert max(one.accuracy for one in found.values()) <= 0.65, found
+
+
+def test_comparators_vary_and_are_in_literal_sentences_too(rhetoric):
+    similes = [e.text.lower() for e in rhetoric if e.label == "simile"]
+    literal = [e.text.lower() for e in rhetoric if e.label == "literal"]
+    used = {word: sum(word in text for text in similes) for word in COMPARATORS}
+    assert all(used.values()), used
+    assert max(used.values()) < 0.65 * len(similes), used
+    assert sum(" like " in text for text in literal) >= 40
+    assert sum(" as " in text for text in literal) >= 40
+
+
+@pytest.mark.parametrize(("name", "group"), [("stimuli-emotion", EMOTIONS), ("stimuli-rhetoric", DEVICES)])
+def test_parts_are_fixed_and_share_no_topic(name, group):
+    parts = {part: load_corpus(name, split=part, group=group) for part in split_names(name)}
+    assert list(parts) == ["train", "dev", "test"]
+    assert sum(map(len, parts.values())) == len(load_corpus(name, split="all", group=group))
+    topics = {part: {e.topic for e in corpus} for part, corpus in parts.items()}
+    assert not (topics["train"] & topics["dev"] or topics["train"] & topics["test"] or topics["dev"] & topics["test"])
+    require_disjoint(**parts)
+    shares = {part: len(corpus) / sum(map(len, parts.values())) for part, corpus in parts.items()}
+    assert shares == pytest.approx({"train": 0.6, "dev": 0.15, "test": 0.25}, abs=0.01)
+    for corpus in parts.values():
+        counts = [count for label, count in corpus.counts().items() if label != "literal"]
+        assert len(set(counts)) == 1
+
+
+def test_pairs_of_a_device_that_the_group_lacks_are_left_out_whole(rhetoric, caplog):
+    with caplog.at_level("INFO"):
+        found = load_corpus("stimuli-rhetoric", split="all")
+    assert found.group == RHETORIC
+    without = {e.pair for e in rhetoric if e.label == "personification"}
+    assert {e.key for e in found} == {e.key for e in rhetoric if e.pair not in without}
+    assert "100 pairs of personification are left out" in caplog.text
+    assert load_corpus("stimuli-rhetoric").name == "stimuli-rhetoric-train"

@@ -41,7 +41,7 @@ def hooks_on(model: Any) -> list[Any]:
     return [hook for hooks in model.list_hooks().values() for hook in hooks]
 
 
-def unchecked(kind: Any, **fields: Any) -> Any:
+def unchecked(kind: Any, /, **fields: Any) -> Any:
     """A frozen value made past its annotations, as a user without a type checker makes it."""
     value = object.__new__(kind)
     for name, field in fields.items():

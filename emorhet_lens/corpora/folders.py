@@ -1,59 +1,86 @@
-"""What has to be known about data sets that are kept as one folder each, with a file a split."""
+"""The directory of data sets: one folder each, in the common form (a JSONL file a split) or a publisher's own."""
 
-import re
-from types import MappingProxyType
+import os
+from pathlib import Path
 
-from emorhet_lens.concepts import EMOTIONS, RHETORIC, ConceptGroup
+from emorhet_lens.corpora.facts import Facts, facts, known
+from emorhet_lens.errors import CorpusError
+
+VARIABLE = "EMORHET_DATA"
+"""The environment variable that names the directory of data sets."""
 
 SPLITS = ("train", "dev", "test")
 """The order in which splits are named; others follow."""
 
-EMOTION_SETS = (
-    "carer",
-    "crowd_envent",
-    "crowd_envent_masked",
-    "crowdflower",
-    "dailydialog_reccon",
-    "emorynlp",
-    "goemotions",
-    "meld",
-)
 
-RHETORIC_SETS = (
-    "figlang2020_reddit",
-    "figqa",
-    "figurative_comparisons",
-    "hypo",
-    "lcc_metaphor",
-    "moh",
-    "mustard",
-    "sarcasm_sign",
-    "sarcasm_v2",
-    "simile_probing",
-)
+def directory(data_dir: str | Path | None) -> Path | None:
+    """The directory of data sets; None where nothing names one.
 
-EXTENDED = MappingProxyType({"pineapple": "personification"})
-"""Data sets that need a concept besides those of `RHETORIC`, which the caller has to ask for."""
-
-PAIRS = MappingProxyType(
-    {
-        "hypo": re.compile(r"hypo-\d+"),
-        "figqa": re.compile(r"(?<=-)q[A-Z]?\d+"),
-        # The numbers start anew in every split.
-        "sarcasm_sign": re.compile(r"[a-z]+-\d+"),
-    }
-)
-"""The part of an id that texts share which were written to match each other."""
+    Raises:
+        CorpusError: What is named is no directory.
+    """
+    named = data_dir or os.environ.get(VARIABLE)
+    if not named:
+        return None
+    found = Path(named)
+    if not found.is_dir():
+        origin = "data_dir" if data_dir else VARIABLE
+        raise CorpusError(f"{origin} is {found}, which is no directory; name the one that holds the data sets")
+    return found
 
 
-def group_of(folder: str) -> ConceptGroup | None:
-    """The group of a data set's labels; None where it is not known, or is not built in."""
-    if folder in EMOTION_SETS:
-        return EMOTIONS
-    return RHETORIC if folder in RHETORIC_SETS else None
+def folders(data_dir: str | Path | None) -> dict[str, Path]:
+    """The folders that hold a data set, by name; case matters on every file system.
+
+    Raises:
+        CorpusError: What is named is no directory.
+    """
+    root = directory(data_dir)
+    return {} if root is None else {f.name: f for f in root.iterdir() if f.is_dir() and split_files(f)}
 
 
-def pair_of(folder: str, id: str) -> str | None:
-    """The pair that an example of a data set belongs to, as its id tells; None where ids do not."""
-    found = PAIRS[folder].search(id) if folder in PAIRS else None
-    return found.group() if found else None
+def split_files(folder: Path) -> dict[str, Path]:
+    """The file of each split of a folder; `"all"` where its publisher made no splits.
+
+    Args:
+        folder: Of the data set.
+
+    Returns:
+        Split to file, in the order of `SPLITS`; empty for a folder without a file that is looked for.
+    """
+    if about := _published(folder):
+        found = {split: _candidates(folder, names) for split, names in about.files.items()}
+        return {split: files[0] for split, files in found.items() if files}
+    by_name = {file.stem: file for file in folder.glob("*.jsonl")}
+    order = (*(split for split in SPLITS if split in by_name), *sorted(set(by_name) - set(SPLITS)))
+    return {split: by_name[split] for split in order}
+
+
+def split_file(folder: Path, split: str) -> Path:
+    """The file of one split.
+
+    Raises:
+        CorpusError: There is none, and the message says which splits there are; or several could be it.
+    """
+    found = split_files(folder)
+    if split not in found:
+        raise CorpusError(f"{folder.name!r} has no split {split!r}; it has {', '.join(found)}")
+    about = _published(folder)
+    if about and len(several := _candidates(folder, about.files[split])) > 1:
+        raise CorpusError(
+            f"{folder} holds {', '.join(file.name for file in several)}; leave only that of {about.name}, "
+            f"which may be called {', '.join(about.files[split])}"
+        )
+    return found[split]
+
+
+def _published(folder: Path) -> Facts | None:
+    """The facts where the folder holds a publisher's own files."""
+    about = facts(folder.name) if folder.name in known() else None
+    return about if about and about.form == "publisher" else None
+
+
+def _candidates(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    """The files of the first name that any has."""
+    found = (sorted(file for file in folder.glob(name) if file.is_file()) for name in names)
+    return next(filter(None, found), [])
