@@ -41,24 +41,24 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sweep(here: Path, out: Path, *more: str) -> Any:
     basics = ["--model", str(here / "model"), "--screen", str(here / "screen"), "--out", str(out)]
     few = ["--corpus", str(here / "new.jsonl"), "--n-random", "2", "--min-texts", "5", "--limit", "6", "--no-progress"]
-    return RUN.invoke(app, ["sweep", *basics, *few, "--ratios", "0.02,0.05", "--layers", "top,all,0-1", *more])
+    return RUN.invoke(app, ["sweep", *basics, *few, "--ratios", "0.02,0.05", "--layers", "top,0-1", *more])
 
 
 def test_results_cost_and_going_on(here: Path, tmp_path: Path) -> None:
     outcome = sweep(here, tmp_path)
     assert outcome.exit_code == 0, outcome.output
     said = " ".join(outcome.output.split())
-    # Six cells of two concepts: own sets on both questions, two random sets on one each.
-    assert "48 of 48 masked readings to do" in said
+    # Four cells of two concepts: own sets on both questions, two random sets on one each.
+    assert "32 of 32 masked readings to do" in said
     assert "note: exploratory" in said
     table = pd.read_csv(tmp_path / "sweep.csv")
-    assert len(table) == 12
+    assert len(table) == 8
     assert "note: sarcasm: no test texts" in said
-    assert table["neurons"].tolist() == [n for pair in (2, 6, 4, 5, 15, 10) for n in (pair, pair)]
+    assert table["neurons"].tolist() == [n for pair in (2, 4, 5, 10) for n in (pair, pair)]
     assert table["ppl_ratio"].notna().all()
     facts = json.loads((tmp_path / "sweep.json").read_text(encoding="utf-8"))
     assert facts["family"] == "exploratory"
-    assert facts["options"]["layers"] == {"top": [2, 2], "all": [0, 2], "0-1": [0, 1]}
+    assert facts["options"]["layers"] == {"top": [2, 2], "0-1": [0, 1]}
     assert facts["minutes"].keys() == {"predicted", "taken"}
     if find_spec("matplotlib"):
         assert (tmp_path / "surface.png").stat().st_size > 5000 < (tmp_path / "curves.png").stat().st_size
@@ -68,7 +68,7 @@ def test_results_cost_and_going_on(here: Path, tmp_path: Path) -> None:
     lost = sorted(tmp_path.rglob("*.safetensors"))[5]
     lost.unlink()
     again = sweep(here, tmp_path)
-    assert "1 of 48 masked readings to do" in " ".join(again.output.split())
+    assert "1 of 32 masked readings to do" in " ".join(again.output.split())
     assert (tmp_path / "sweep.csv").read_bytes() == before
     refused = sweep(here, tmp_path, "--seed", "1")
     assert refused.exit_code == 2
@@ -80,8 +80,8 @@ def test_options(here: Path, tmp_path: Path) -> None:
     outcome = sweep(here, tmp_path, *more, "--mask", "mean")
     assert outcome.exit_code == 0, outcome.output
     table = pd.read_csv(tmp_path / "sweep.csv")
-    assert table["neurons"].tolist() == [5] * 6
-    assert table["dose"].tolist() == [0.5, 1] * 3
+    assert table["neurons"].tolist() == [5] * 4
+    assert table["dose"].tolist() == [0.5, 1] * 2
     assert set(table["concept"]) == {"simile"}
     options = json.loads((tmp_path / "sweep.json").read_text(encoding="utf-8"))["options"]
     assert (options["equal"], options["mask"]) == (True, "mean")

@@ -244,7 +244,7 @@ def large_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("large") / "large.json"
     filler = "word " * 20
     with path.open("w", encoding="utf-8") as file:
-        for i in range(200_000):
+        for i in range(100_000):
             label = EMOTIONS.labels[i % 7]
             file.write(
                 f'{"," if i else "["}{{"topic": "t{i}", "dialogue": "A: {filler}\\nB: {i}", "label": "{label}"}}\n'
@@ -265,14 +265,14 @@ json.dump({"peak": peak, "counts": corpus.counts(), "last": max(int(e.id) for e 
 
 
 def test_the_memory_for_a_sample_does_not_grow_with_the_file(large_file):
-    assert large_file.stat().st_size > 25e6
+    assert large_file.stat().st_size > 12e6
     # In a process of its own, without the type checks of these tests, which would take minutes here.
     done = subprocess.run([sys.executable, "-c", MEASURE, large_file], capture_output=True, text=True, check=True)
     measured = json.loads(done.stdout.splitlines()[-1])
     assert set(measured["counts"].values()) == {20}
     assert measured["peak"] < 1e6
     # A uniform draw of 140 rows reaches into the last tenth of the file.
-    assert measured["last"] > 180_000
+    assert measured["last"] > 90_000
 
 
 def test_a_group_of_ones_own_is_read_by_its_own_names(write):
