@@ -27,6 +27,7 @@ CORPORA = {EMOTIONS.name: "stimuli-emotion", RHETORIC.name: "stimuli-rhetoric"}
 """The corpus of each group: its parts train, dev and test are for screening, calibration and effects."""
 
 QUICK_TEXTS = 16
+DEV_TEXTS = 10
 TEST_TEXTS = 5
 N_RANDOM = 4
 QUICK_TEST_TEXTS = 3
@@ -50,6 +51,7 @@ def run_all(model: LensModel, out: Path, *, quick: bool = False, seed: int = 0, 
     for group, name in CORPORA.items():
         parts = {split: load_corpus(name, split=split) for split in split_names(name)}
         train = parts["train"].balanced(QUICK_TEXTS, seed=seed) if quick else parts["train"]
+        dev = parts["dev"].balanced(DEV_TEXTS, seed=seed)
         test = parts["test"].balanced(QUICK_TEST_TEXTS if quick else TEST_TEXTS, seed=seed)
         log.info("%s: screening %d texts of %s", group, len(train), name)
         started = time.monotonic()
@@ -60,7 +62,7 @@ def run_all(model: LensModel, out: Path, *, quick: bool = False, seed: int = 0, 
         found = gather(model, train, result, seed=seed, progress=progress)
         found = replace(found, quality=describe_quality(train, splits={**parts, "train": train}, seed=seed))
         log.info("%s: %.0f s; masking the neurons, %d test texts", group, time.monotonic() - started, len(test))
-        groups.append(_with_effects(model, found, parts["dev"], test, out / group / "effects", quick, seed, progress))
+        groups.append(_with_effects(model, found, dev, test, out / group / "effects", quick, seed, progress))
         log.info("%s: %.0f s", group, time.monotonic() - started)
     return write_report(out / "report.html", groups)
 
