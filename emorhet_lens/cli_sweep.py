@@ -21,7 +21,6 @@ from emorhet_lens.cli_options import (
     model_of,
     parts_of,
 )
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.effect_inputs import NEEDS_STATS
 from emorhet_lens.errors import EffectsError, EmorhetError
 from emorhet_lens.held_out import MIN_TEXTS, load_held_out
@@ -31,7 +30,7 @@ from emorhet_lens.screening import Screen
 from emorhet_lens.sweep import plan_sweep
 from emorhet_lens.sweep_outcomes import write_sweep
 from emorhet_lens.sweep_pictures import write_pictures
-from emorhet_lens.validation import READOUTS
+from emorhet_lens.validation import READOUTS, lessons_of
 
 
 def sweep_command(
@@ -76,7 +75,7 @@ def sweep_command(
             data_dir=data_dir,
             seed=seed,
         )
-        dev, train = _lessons(readout, texts.dev, seed)
+        dev, train = lessons_of(readout, texts.dev, seed)
         ways: dict[str, Any] = dict(READOUTS)
         plan = plan_sweep(
             loaded,
@@ -132,16 +131,6 @@ def _numbers(text: str, what: str) -> list[float]:
         return [float(part) for part in parts_of(text)]
     except ValueError as error:
         raise EffectsError(f"--{what} takes numbers with commas between them, got {text!r}") from error
-
-
-def _lessons(readout: str, held_out: Corpus, seed: int) -> tuple[Corpus | None, Corpus | None]:
-    """The development texts to calibrate on and to learn from, as `emorhet validate` divides them."""
-    if readout == "probe":
-        return None, held_out
-    if readout == "few-shot":
-        halves = held_out.split({"train": 0.5, "dev": 0.5}, seed=seed)
-        return halves["dev"], halves["train"]
-    return held_out, None
 
 
 def _summarize(table: pd.DataFrame) -> None:

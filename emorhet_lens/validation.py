@@ -139,7 +139,7 @@ def plan_validation(
     )
     ways: dict[str, Any] = dict(READOUTS)
     asked: Readout = ways[readout]()
-    dev, train = _lessons(readout, texts.dev, seed)
+    dev, train = lessons_of(readout, texts.dev, seed)
     made: list[str] | dict[str, MakeMask] = list(masks)
     tunings = None
     if ADAPTIVE in masks:
@@ -150,7 +150,7 @@ def plan_validation(
             texts,
             folder,
             readout=asked,
-            lessons=lambda corpus: _lessons(readout, corpus, seed),
+            lessons=lambda corpus: lessons_of(readout, corpus, seed),
             masks=masks,
             controls=controls,
             n_random=n_random,
@@ -185,8 +185,17 @@ def plan_validation(
     return Validation(screen, texts, plan, folder, tunings)
 
 
-def _lessons(readout: str, held_out: Corpus, seed: int) -> tuple[Corpus | None, Corpus | None]:
-    """The development texts by what the readout uses them for: to calibrate on, to learn from."""
+def lessons_of(readout: str, held_out: Corpus, seed: int) -> tuple[Corpus | None, Corpus | None]:
+    """The development texts by what a readout uses them for.
+
+    Args:
+        readout: A name of `READOUTS`.
+        held_out: The development texts.
+        seed: Of the halves that `few-shot` needs.
+
+    Returns:
+        Texts to calibrate on, and texts to learn from.
+    """
     if readout == "probe":
         return None, held_out
     if readout == "few-shot":
