@@ -9,8 +9,9 @@ from pathlib import Path
 
 from emorhet_lens.corpus import Corpus
 from emorhet_lens.dose_search import Search
-from emorhet_lens.effect_inputs import MakeMask, neutral_texts, with_texts
-from emorhet_lens.effect_steps import plan_steps
+from emorhet_lens.effect_costs import count_readings
+from emorhet_lens.effect_inputs import MakeMask, with_texts
+from emorhet_lens.effect_steps import ADAPTIVE, SAME_DOSE
 from emorhet_lens.held_out import HeldOut
 from emorhet_lens.hosts import LensModel
 from emorhet_lens.loop_matched import TuningPlan, plan_tunings
@@ -20,7 +21,7 @@ from emorhet_lens.questions import questions_for
 from emorhet_lens.readouts import Readout
 from emorhet_lens.screening import Screen
 from emorhet_lens.store import write_json
-from emorhet_lens.tunings import ADAPTIVE, SAME_DOSE, Tunings
+from emorhet_lens.tunings import Tunings
 
 TUNING_FILE = "tuning.json"
 
@@ -101,11 +102,9 @@ def plan_adaptive(
     questions = questions_for(texts.test)
     draws = n_random if "random" in controls else 0
     kinds = [*masks, SAME_DOSE] if draws else list(masks)
-    steps = plan_steps(questions, tested.concepts, masks=kinds, controls=controls, n_random=n_random)
-    asked = [question.select(texts.test, "test") for question in questions]
-    read = sum(step.only in (None, example.label) for step in steps for example in asked[step.question])
-    neutral = neutral_texts(texts.test, seed)
-    side = 0 if neutral is None else len(kinds) * len(tested.concepts) * (2 + draws) * len(neutral)
+    readings = count_readings(
+        texts.test, questions, tested.concepts, masks=kinds, controls=controls, n_random=n_random, seed=seed
+    )
     halves = texts.dev.split({"loop": 0.5, "lessons": 0.5}, seed=seed)
     calibrate, train = lessons(halves["lessons"])
     tuning = plan_tunings(
@@ -129,7 +128,7 @@ def plan_adaptive(
         delta=delta,
         search=search,
     )
-    return AdaptivePlan(tuning, read + side, folder)
+    return AdaptivePlan(tuning, readings, folder)
 
 
 def with_adaptive(masks: Sequence[str], fixed: dict[str, MakeMask], tunings: Tunings) -> dict[str, MakeMask]:

@@ -1,6 +1,5 @@
-"""The command line: `emorhet` with `screen`, `validate`, `replicate`, `run`, `corpora` and `models`."""
+"""The command line: `emorhet` with `screen`, `validate`, `replicate`, `sweep`, `study`, `run`, `corpora`, `models`."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,8 +7,12 @@ import typer
 from rich.table import Table
 
 from emorhet_lens import embedded
+from emorhet_lens.cli_associate import associate_command
+from emorhet_lens.cli_compare import compare_command
 from emorhet_lens.cli_corpora import HubOption, corpora_app
 from emorhet_lens.cli_options import (
+    BatchSizeOption,
+    DataDirOption,
     DeviceOption,
     DtypeOption,
     HostOption,
@@ -22,18 +25,14 @@ from emorhet_lens.cli_options import (
     model_of,
 )
 from emorhet_lens.cli_replicate import replicate_command
+from emorhet_lens.cli_steer import steer_command
+from emorhet_lens.cli_study import study_command
 from emorhet_lens.cli_sweep import sweep_command
 from emorhet_lens.cli_validate import validate_command
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.concepts import GROUPS
-from emorhet_lens.corpora import load_corpus
-from emorhet_lens.corpus import Corpus, join
-from emorhet_lens.errors import ScreenError
 from emorhet_lens.main_job import run_all
-from emorhet_lens.presets import LEE2025_PROMPT, PRESETS
-from emorhet_lens.presets import preset as preset_options
-from emorhet_lens.quality import describe_quality
-from emorhet_lens.screening import NEURONS_FILE, STATS_FILE, Screen, screen
+from emorhet_lens.presets import PRESETS
+from emorhet_lens.screening import NEURONS_FILE, Screen
+from emorhet_lens.screening_job import load_texts, require_options, screen_texts
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Emotion and rhetoric neurons of language models.")
 models_app = typer.Typer(no_args_is_help=True, help="The embedded model.")
@@ -42,6 +41,10 @@ app.add_typer(corpora_app, name="corpora")
 app.command("validate")(validate_command)
 app.command("replicate")(replicate_command)
 app.command("sweep")(sweep_command)
+app.command("steer")(steer_command)
+app.command("study")(study_command)
+app.command("associate")(associate_command)
+app.command("compare")(compare_command)
 
 
 @app.command("screen")
@@ -64,13 +67,13 @@ def screen_command(
         Literal["global", "layer", "concept"] | None, typer.Option(help="What the share is taken of.")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Most texts a label and source.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Texts a batch; by tokens if not given.")] = None,
+    batch_size: BatchSizeOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
     host: HostOption = "bridge",
     split: Annotated[str | None, typer.Option(help="Split of named corpora; train by default.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of named corpora; EMORHET_DATA by default.")] = None,
+    data_dir: DataDirOption = None,
     hub: HubOption = False,
     extra_concept: Annotated[
         list[str] | None, typer.Option(help="A further concept of the group, for example personification.")
@@ -84,32 +87,34 @@ def screen_command(
     """Screen labelled texts for selective neurons; writes stats.safetensors, screen.json and neurons.csv."""
     with explaining():
         changes = _given(top=top, scope=scope, allow_missing_rest=allow_missing_rest or None)
-        # Made here once so that a wrong option fails before the pass.
-        replace(preset_options(preset), **changes)
-        texts = _load(corpus, group, extra_concept or [], split, data_dir, hub, limit, seed, drop_unknown)
+        require_options(preset, changes)
+        texts = load_texts(
+            corpus,
+            group,
+            extra=extra_concept or [],
+            split=split,
+            data_dir=data_dir,
+            hub=hub,
+            limit=limit,
+            seed=seed,
+            drop_unknown=drop_unknown,
+        )
         console.print(repr(texts), markup=False, highlight=False)
-        chosen: Any = prompt
-        if preset == "lee2025":
-            tokens = tokens or "last"
-            chosen = prompt if prompt is not None or group != "emotion" else LEE2025_PROMPT
-        loaded = model_of(model, host, device, dtype)
-        stats = collect_stats(
-            loaded,
+        result = screen_texts(
+            model_of(model, host, device, dtype),
             texts,
+            out,
+            preset=preset,
+            changes=changes,
             site=site,
-            tokens=tokens or "text",
-            prompt=chosen,
+            tokens=tokens,
+            prompt=prompt,
             batch_size="auto" if batch_size is None else batch_size,
             long_texts=long_texts,
+            shuffles=shuffles,
             seed=seed,
             progress=progress,
-            checkpoint=out / "stats.partial.safetensors",
         )
-        # Whatever the screening may refuse, the pass is not lost.
-        stats.save(out / STATS_FILE)
-        result = screen(stats, preset=preset, shuffles=shuffles, seed=seed, **changes)
-        result = replace(result, warnings=(*result.warnings, *describe_quality(texts, seed=seed).warnings))
-        result.save(out)
         _summarize(result)
         console.print(f"wrote {out / NEURONS_FILE}", markup=False, highlight=False, soft_wrap=True)
 
@@ -151,38 +156,6 @@ def fetch_command(
 
 def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _load(
-    names: list[str],
-    group: str,
-    extra: list[str],
-    split: str | None,
-    data_dir: Path | None,
-    hub: bool,
-    limit: int | None,
-    seed: int,
-    drop_unknown: bool,
-) -> Corpus:
-    if group not in GROUPS:
-        raise ScreenError(f"unknown group {group!r}; there are {', '.join(GROUPS)}")
-    chosen = GROUPS[group].extended(*extra)
-    unknown: Literal["error", "drop"] = "drop" if drop_unknown else "error"
-    return join(
-        [
-            load_corpus(
-                name,
-                split=split,
-                group=chosen,
-                data_dir=data_dir,
-                hub=hub,
-                limit_per_label=limit,
-                seed=seed,
-                unknown=unknown,
-            )
-            for name in names
-        ]
-    )
 
 
 def _summarize(result: Screen) -> None:

@@ -13,7 +13,9 @@ from rich.logging import RichHandler
 
 from emorhet_lens.errors import EmorhetError, ScreenError
 from emorhet_lens.hosts import LensModel
+from emorhet_lens.mask_positions import Where
 from emorhet_lens.models import Host, load_model
+from emorhet_lens.validation import READOUTS
 
 console = Console()
 complaints = Console(stderr=True)
@@ -25,6 +27,18 @@ DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")
 DtypeOption = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")]
 SeedOption = Annotated[int, typer.Option(help="Of sampling, halves and shuffles.")]
 ProgressOption = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress bars.")]
+DataDirOption = Annotated[Path | None, typer.Option(help="Folder of named corpora; EMORHET_DATA by default.")]
+BatchSizeOption = Annotated[int | None, typer.Option(help="Texts a batch; by tokens if not given.")]
+
+# Of the commands that measure effects of a screening's neurons.
+ScreenOption = Annotated[Path, typer.Option(help="Folder that emorhet screen wrote.")]
+UnseenOption = Annotated[list[str], typer.Option(help="Name or file with unseen texts; repeat for several sources.")]
+ResumableOption = Annotated[Path, typer.Option(help="Folder for the results; an interrupted run goes on from it.")]
+ReadoutOption = Annotated[str, typer.Option(help=", ".join(READOUTS))]
+RandomSetsOption = Annotated[int, typer.Option(help="Matched random sets a concept, for every set that is measured.")]
+TestLimitOption = Annotated[int, typer.Option(help="Most test texts a class and source.")]
+MinTextsOption = Annotated[int, typer.Option(help="A concept with fewer test texts in a source is left out there.")]
+WhereOption = Annotated[Where, typer.Option(help="Positions that are masked.")]
 
 
 @contextmanager

@@ -1,8 +1,6 @@
 """`emorhet sweep`: which share of which layers' neurons has to be masked before a concept is affected?"""
 
-import time
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandas as pd
 import typer
@@ -10,33 +8,40 @@ from rich.table import Table
 
 from emorhet_lens import embedded
 from emorhet_lens.cli_options import (
+    BatchSizeOption,
+    DataDirOption,
     DeviceOption,
     DtypeOption,
     HostOption,
+    MinTextsOption,
     ModelOption,
     ProgressOption,
+    RandomSetsOption,
+    ReadoutOption,
+    ResumableOption,
+    ScreenOption,
     SeedOption,
+    TestLimitOption,
+    UnseenOption,
+    WhereOption,
     console,
     explaining,
     model_of,
     parts_of,
 )
 from emorhet_lens.effect_inputs import NEEDS_STATS
-from emorhet_lens.errors import EffectsError, EmorhetError
-from emorhet_lens.held_out import MIN_TEXTS, load_held_out
+from emorhet_lens.errors import EffectsError
+from emorhet_lens.held_out import MIN_TEXTS
 from emorhet_lens.layer_ranges import NAMES
-from emorhet_lens.mask_positions import Where
 from emorhet_lens.screening import Screen
-from emorhet_lens.sweep import plan_sweep
-from emorhet_lens.sweep_outcomes import write_sweep
-from emorhet_lens.sweep_pictures import write_pictures
-from emorhet_lens.validation import READOUTS, lessons_of
+from emorhet_lens.sweep_job import SweepJob, plan_sweep_job
+from emorhet_lens.validation import READOUTS
 
 
 def sweep_command(
-    screen: Annotated[Path, typer.Option(help="Folder that emorhet screen wrote.")],
-    corpus: Annotated[list[str], typer.Option(help="Name or file with unseen texts; repeat for several sources.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results; an interrupted run goes on from it.")],
+    screen: ScreenOption,
+    corpus: UnseenOption,
+    out: ResumableOption,
     ratios: Annotated[
         str, typer.Option(help="Shares of a range's neurons, with commas.")
     ] = "0.001,0.002,0.005,0.01,0.02",
@@ -46,13 +51,13 @@ def sweep_command(
     concepts: Annotated[str | None, typer.Option(help="Whose neurons, with commas; all by default.")] = None,
     model: ModelOption = embedded.NAME,
     mask: Annotated[str, typer.Option(help=f"zero, {', '.join(NEEDS_STATS)}")] = "zero",
-    readout: Annotated[str, typer.Option(help=", ".join(READOUTS))] = "zero-shot",
-    n_random: Annotated[int, typer.Option(help="Matched random sets a cell and concept.")] = 4,
-    limit: Annotated[int, typer.Option(help="Most test texts a class and source.")] = 100,
-    min_texts: Annotated[int, typer.Option(help="A concept with fewer in a source is left out there.")] = MIN_TEXTS,
-    where: Annotated[Where, typer.Option(help="Positions that are masked.")] = "all",
-    batch_size: Annotated[int | None, typer.Option(help="Texts a batch; by tokens if not given.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of named corpora; EMORHET_DATA by default.")] = None,
+    readout: ReadoutOption = "zero-shot",
+    n_random: RandomSetsOption = 4,
+    limit: TestLimitOption = 100,
+    min_texts: MinTextsOption = MIN_TEXTS,
+    where: WhereOption = "all",
+    batch_size: BatchSizeOption = None,
+    data_dir: DataDirOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
@@ -65,65 +70,43 @@ def sweep_command(
             raise EffectsError(f"unknown readout {readout!r}; there are {', '.join(READOUTS)}")
         shares, amounts = _numbers(ratios, "ratios"), _numbers(doses, "doses")
         loaded = model_of(model, host, device, dtype)
-        screened = Screen.load(screen, loaded)
-        texts = load_held_out(
-            list(corpus),
-            screened.stats.group,
-            seen=frozenset(screened.stats.options["ids"]),
-            limit=limit,
-            min_texts=min_texts,
-            data_dir=data_dir,
-            seed=seed,
-        )
-        dev, train = lessons_of(readout, texts.dev, seed)
-        ways: dict[str, Any] = dict(READOUTS)
-        plan = plan_sweep(
+        job = plan_sweep_job(
             loaded,
-            screened,
-            texts.test,
+            Screen.load(screen, loaded),
+            corpus,
+            out,
             ratios=shares,
             layers=parts_of(layers),
             doses=amounts,
             equal=equal,
             mask=mask,
             concepts=None if concepts is None else parts_of(concepts),
-            readout=ways[readout](),
-            dev=dev,
-            train=train,
+            readout=readout,
             n_random=n_random,
-            seed=seed,
+            limit=limit,
+            min_texts=min_texts,
             where=where,
             batch_size="auto" if batch_size is None else batch_size,
-            folder=out,
+            data_dir=data_dir,
+            seed=seed,
             progress=progress,
         )
-        (left, planned), minutes = plan.readings, plan.minutes
-        console.print(
-            f"{left} of {planned} masked readings to do: {plan.texts} texts through the model, "
-            f"about {minutes:.1f} minutes",
-            highlight=False,
-        )
-        started = time.monotonic()
-        found = plan.run(loaded, progress=progress)
-        taken = (time.monotonic() - started) / 60
-        table = write_sweep(
-            out,
-            found,
-            screen={"preset": screened.preset, "corpora": screened.stats.options["corpora"]},
-            test=texts.test.counts(),
-            left_out=list(texts.left_out),
-            minutes={"predicted": round(minutes, 2), "taken": round(taken, 2)},
-        )
-        _summarize(table)
-        notes = [*texts.left_out, *found.warnings]
-        try:
-            write_pictures(out, table)
-        except EmorhetError as error:
-            # The numbers are written, and pictures can be drawn from them later.
-            notes.append(str(error))
+        say_cells(job)
+        table, notes = job.run(loaded, progress=progress)
+        summarize_sweep(table)
         for note in notes:
             console.print(f"note: {note}", markup=False, highlight=False)
         console.print(f"wrote {out / 'sweep.csv'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def say_cells(job: SweepJob) -> None:
+    """Print what is to do, before it is done."""
+    left, planned = job.plan.readings
+    console.print(
+        f"{left} of {planned} masked readings to do: {job.plan.texts} texts through the model, "
+        f"about {job.plan.minutes:.1f} minutes",
+        highlight=False,
+    )
 
 
 def _numbers(text: str, what: str) -> list[float]:
@@ -133,7 +116,8 @@ def _numbers(text: str, what: str) -> list[float]:
         raise EffectsError(f"--{what} takes numbers with commas between them, got {text!r}") from error
 
 
-def _summarize(table: pd.DataFrame) -> None:
+def summarize_sweep(table: pd.DataFrame) -> None:
+    """Print the excess of every cell."""
     ranges = list(table["layers"].unique())
     shown = Table("concept", "dose", "ratio", *ranges, title="exploratory: own change minus matched random sets")
     for (concept, dose, ratio), part in table.groupby(["concept", "dose", "ratio"], sort=False):

@@ -1,6 +1,5 @@
 """`emorhet validate`: do the neurons of a screening matter for their concepts?"""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,12 +7,22 @@ from rich.table import Table
 
 from emorhet_lens import embedded
 from emorhet_lens.cli_options import (
+    BatchSizeOption,
+    DataDirOption,
     DeviceOption,
     DtypeOption,
     HostOption,
+    MinTextsOption,
     ModelOption,
     ProgressOption,
+    RandomSetsOption,
+    ReadoutOption,
+    ResumableOption,
+    ScreenOption,
     SeedOption,
+    TestLimitOption,
+    UnseenOption,
+    WhereOption,
     console,
     explaining,
     model_of,
@@ -22,7 +31,6 @@ from emorhet_lens.cli_options import (
 from emorhet_lens.dose_search import Search
 from emorhet_lens.errors import EffectsError
 from emorhet_lens.held_out import MIN_TEXTS
-from emorhet_lens.mask_positions import Where
 from emorhet_lens.outcomes import Effects
 from emorhet_lens.screening import Screen
 from emorhet_lens.tunings import Tunings
@@ -30,21 +38,21 @@ from emorhet_lens.validation import READOUTS, Validation, plan_validation
 
 
 def validate_command(
-    screen: Annotated[Path, typer.Option(help="Folder that emorhet screen wrote.")],
-    corpus: Annotated[list[str], typer.Option(help="Name or file with unseen texts; repeat for several sources.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results; an interrupted run goes on from it.")],
+    screen: ScreenOption,
+    corpus: UnseenOption,
+    out: ResumableOption,
     model: ModelOption = embedded.NAME,
     masks: Annotated[str, typer.Option(help="Of zero, mean, attenuate and adaptive, with commas.")] = "zero",
-    readout: Annotated[str, typer.Option(help=", ".join(READOUTS))] = "zero-shot",
+    readout: ReadoutOption = "zero-shot",
     controls: Annotated[str, typer.Option(help="Of random and other, with commas.")] = "random,other",
-    n_random: Annotated[int, typer.Option(help="Matched random sets a concept.")] = 8,
-    limit: Annotated[int, typer.Option(help="Most test texts a class and source.")] = 100,
-    min_texts: Annotated[int, typer.Option(help="A concept with fewer in a source is left out there.")] = MIN_TEXTS,
+    n_random: RandomSetsOption = 8,
+    limit: TestLimitOption = 100,
+    min_texts: MinTextsOption = MIN_TEXTS,
     delta: Annotated[float, typer.Option(help="Adaptive masks: how far recall falls on development texts.")] = 0.05,
     search: Annotated[Search, typer.Option(help="Adaptive masks: how the dose is looked for.")] = "ladder",
-    where: Annotated[Where, typer.Option(help="Positions that are masked.")] = "all",
-    batch_size: Annotated[int | None, typer.Option(help="Texts a batch; by tokens if not given.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of named corpora; EMORHET_DATA by default.")] = None,
+    where: WhereOption = "all",
+    batch_size: BatchSizeOption = None,
+    data_dir: DataDirOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = None,
     dtype: DtypeOption = None,

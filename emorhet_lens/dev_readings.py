@@ -16,7 +16,7 @@ from emorhet_lens.effect_inputs import neutral_texts, require_unseen
 from emorhet_lens.errors import EffectsError
 from emorhet_lens.hosts import LensModel, NamedHook
 from emorhet_lens.mask_positions import Where
-from emorhet_lens.masks import Mask
+from emorhet_lens.masking import Masking
 from emorhet_lens.passes import BatchSize, Hooks
 from emorhet_lens.prompts import Prompt
 from emorhet_lens.questions import Question, questions_for
@@ -68,7 +68,7 @@ class DevReadings:
         """Texts through the model for one masked score: the concept's own, and the neutral ones with and without."""
         return self.base[concept].texts + 2 * (0 if self.neutral is None else len(self.neutral.texts))
 
-    def score(self, model: LensModel, concept: str, mask: Mask) -> tuple[Score, SideEffect]:
+    def score(self, model: LensModel, concept: str, mask: Masking) -> tuple[Score, SideEffect]:
         """Read one concept's own texts, and the neutral texts, under a mask.
 
         Raises:

@@ -67,8 +67,9 @@ def dose_at(share: int | float, steps: int = 6) -> Dose:
     if steps < 1:
         raise MaskError(f"steps={steps} has to be at least 1")
     first = 1 / steps
-    tau = 1.0 if steps == 1 else FIRST_TAU + (1 - FIRST_TAU) * max(0.0, share - first) / (1 - first)
-    return Dose(float(share), min(1.0, tau))
+    # The last step is 1 without rounding.
+    tau = 1.0 if 1 in (steps, share) else FIRST_TAU + (1 - FIRST_TAU) * max(0.0, share - first) / (1 - first)
+    return Dose(float(share), tau)
 
 
 def dosed_mask(

@@ -7,11 +7,12 @@ from dataclasses import replace
 from emorhet_lens import mask_kinds
 from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import EffectsError
+from emorhet_lens.gated import Gated
 from emorhet_lens.masks import Mask
 from emorhet_lens.neurons import MatchedSets, Neurons
 from emorhet_lens.stats import ActivationStats
 
-MakeMask = Callable[[Neurons], Mask]
+MakeMask = Callable[[Neurons], Mask | Gated]
 NEEDS_STATS = ("mean", "attenuate")
 
 
@@ -67,10 +68,11 @@ def neutral_texts(corpus: Corpus, seed: int, n: int = 32) -> Corpus | None:
     return rest.balanced(max(1, n // len(rest.sources)), seed=seed)
 
 
-def mask_digest(mask: Mask) -> str:
+def mask_digest(mask: Mask | Gated) -> str:
     """SHA-256 of what a mask does: equal for equal masks."""
     state = hashlib.sha256(mask.name.encode())
-    for tensor in (mask.columns, mask.gain, mask.alpha, mask.maximum, mask.reference, mask.shift):
+    plain, gate = (mask.inner, mask.gate.tensors().values()) if isinstance(mask, Gated) else (mask, ())
+    for tensor in (plain.columns, plain.gain, plain.alpha, plain.maximum, plain.reference, plain.shift, *gate):
         state.update(tensor.contiguous().numpy().tobytes())
     return state.hexdigest()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from emorhet_lens.outcomes import Effects
+from emorhet_lens.effect_tables import EffectTables
 from emorhet_lens.pictures import FILL, INK, WARM, Picture, draw_svg
 
 
@@ -57,22 +57,22 @@ def matrix_picture(matrix: pd.DataFrame, unit: str = "nats") -> Picture:
     )
 
 
-def excess_picture(effects: Effects, mask: str) -> Picture:
+def excess_picture(tables: EffectTables, mask: str) -> Picture:
     """Every concept's own change (diamond) beside those of its matched random sets (dots).
+
+    Args:
+        tables: The effects.
+        mask: The kind of mask.
 
     Raises:
         EmorhetError: matplotlib is not installed.
     """
-    measure = effects.measure
-    own, random = {}, {}
-    for concept in effects.concepts:
-        changes = [effects.change(mask, concept, concept, draw) for draw in range(-1, effects.n_random)]
-        means = [float(change.of(measure).mean()) for change in changes if change is not None]
-        own[concept], random[concept] = means[0], means[1:]
+    measure = tables.measure
+    own, random = tables.changes(mask)
 
     def draw(axes: Any) -> None:
         axes.axvline(0, color=INK, lw=0.8)
-        for row, concept in enumerate(effects.concepts):
+        for row, concept in enumerate(own):
             axes.plot(random[concept], [row] * len(random[concept]), "o", color=INK, ms=4, alpha=0.45)
             axes.plot([own[concept]], [row], "D", color=FILL, ms=8)
         axes.set(
@@ -87,6 +87,6 @@ def excess_picture(effects: Effects, mask: str) -> Picture:
         f"{concept} {own[concept]:+.2f}, random sets {min(random[concept]):+.2f} to {max(random[concept]):+.2f}"
         if random[concept]
         else f"{concept} {own[concept]:+.2f}"
-        for concept in effects.concepts
+        for concept in own
     ]
     return Picture(draw_svg(draw, 4.6, 0.9 + 0.32 * len(own)), f"Change of the own {measure}: {'; '.join(parts)}.", 442)

@@ -9,6 +9,8 @@ from emorhet_lens.questions import Question
 CONTROLS = ("random", "other")
 OWN = -1
 """The `draw` of a concept's own set."""
+ADAPTIVE, SAME_DOSE = "adaptive", "same_dose"
+"""Kinds of mask: every set at its own tuned dose, and the random sets at the dose of the concept's own set."""
 
 
 @dataclass(frozen=True, order=True)

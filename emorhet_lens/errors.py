@@ -45,5 +45,9 @@ class SynthesisError(EmorhetError):
     """Texts cannot be written or labelled the way that was asked for, or a writer refuses for good."""
 
 
+class StudyError(EmorhetError):
+    """A study file asks for what is not known, or leaves out what is needed."""
+
+
 class StoreError(EmorhetError):
     """A file of results is missing, truncated, of another schema, or of another model."""

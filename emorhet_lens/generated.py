@@ -4,7 +4,6 @@ Only for parity with them: an answer is right or wrong, so there is no margin, a
 counted as wrong although the model may have meant a label.
 """
 
-import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +11,13 @@ from itertools import groupby
 from typing import Any
 
 import torch
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from emorhet_lens.answer_prompts import Template, answer_prompt
 from emorhet_lens.answers import NO_ANSWER
-from emorhet_lens.batches import Batch, EncodedCorpus, PaddingSide, encode_corpus, pad_batch, padding_id, plan_batches
+from emorhet_lens.batches import EncodedCorpus, PaddingSide, encode_corpus, pad_batch, padding_id, plan_batches
 from emorhet_lens.corpus import Corpus
+from emorhet_lens.decoding import write_tokens
 from emorhet_lens.errors import ReadoutError
 from emorhet_lens.hosts import LensModel, identify, output_weights, require_evaluation
 from emorhet_lens.label_words import words_of
@@ -105,16 +104,18 @@ class Writer:
 
     def __call__(self, model: LensModel, encoded: EncodedCorpus, passes: Passes, hooks: Hooks | None) -> Measured:
         """Write an answer to every text."""
-        device = output_weights(model, 0).device
+        device, tokenizer = output_weights(model, 0).device, model.tokenizer
         plan = plan_batches(encoded.corpus, encoded.texts, batch_size=passes.batch_size, device=device.type)
         equal = [tuple(g) for b in plan for _, g in groupby(b, key=lambda i: len(encoded.texts[i].ids))]
         written: dict[int, str] = {}
         for examples in tqdm(equal, desc="writing", unit="batch", disable=not passes.progress):
             batch = pad_batch(encoded.texts, examples, pad_id=padding_id(model), side="left", device=device)
             with torch.no_grad(), model.hooks(fwd_hooks=[] if hooks is None else hooks(batch)):
-                tokens = _generate(model, batch, self.max_new_tokens)
-            tokenizer: Any = model.tokenizer
-            answers = [tokenizer.decode(row.tolist(), skip_special_tokens=True) for row in tokens]
+                end = tokenizer.eos_token_id
+                tokens = write_tokens(
+                    model, batch.tokens, batch.attention_mask, max_new_tokens=self.max_new_tokens, end=end
+                )
+            answers = [tokenizer.decode(row, skip_special_tokens=True) for row in tokens]
             written |= dict(zip(examples, answers, strict=True))
         texts = tuple(written[index] for index in range(len(encoded.texts)))
         predicted = torch.tensor([parse_answer(text, self.words) for text in texts])
@@ -156,16 +157,3 @@ def require_distinct(labels: Sequence[str], words: Sequence[str]) -> None:
                 f"the labels {first!r} and {label!r} have the same answer word {word!r}; give other words with "
                 "words={label: word}"
             )
-
-
-def _generate(model: Any, batch: Batch, max_new_tokens: int) -> Tensor:
-    """New tokens `[batch, new]`."""
-    options: dict[str, Any] = {"do_sample": False, "verbose": False, "return_type": "tokens"}
-    options["stop_at_eos"] = model.tokenizer.eos_token_id is not None
-    # HookedTransformer guesses the padding from the tokens. Guessing on the right is safe: no prompt ends with padding.
-    if "attention_mask" in inspect.signature(model.generate).parameters:
-        options["attention_mask"] = batch.attention_mask
-    else:
-        options |= {"padding_side": "right", "prepend_bos": False}
-    tokens: Tensor = model.generate(batch.tokens, max_new_tokens=max_new_tokens, **options)
-    return tokens[:, batch.tokens.shape[1] :]

@@ -15,6 +15,7 @@ from emorhet_lens.corpora import load_corpus, split_names
 from emorhet_lens.corpus import Corpus
 from emorhet_lens.effect_plan import plan_effects
 from emorhet_lens.effect_store import write_effects
+from emorhet_lens.effect_tables import EffectTables
 from emorhet_lens.hosts import LensModel
 from emorhet_lens.quality import describe_quality
 from emorhet_lens.report import write_report
@@ -94,4 +95,4 @@ def _with_effects(
     log.info("%d texts under masks, about %.1f minutes", plan.texts, plan.minutes)
     effects = plan.run(model, progress=progress)
     write_effects(folder, effects, test=test.counts())
-    return replace(found, effects=effects)
+    return replace(found, effects=EffectTables.of(effects))

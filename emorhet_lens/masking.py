@@ -125,3 +125,7 @@ class MaskChain(Masking):
     def parts(self) -> list[LayerMask]:
         """What is done: mask by mask, each layer by layer."""
         return [part for mask in self.members for part in mask.parts()]
+
+    def fwd_hooks(self, model: LensModel, **places: Any) -> list[NamedHook]:
+        """As `Masking.fwd_hooks`: the hooks of the masks, in order. A gated mask has no parts, only hooks."""
+        return [hook for mask in self.members for hook in mask.fwd_hooks(model, **places)]

@@ -8,42 +8,18 @@ other numbers are exploratory. `p_any` is the paired test that passes random set
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from emorhet_lens.answers import Answers
-from emorhet_lens.effect_steps import OWN, Step
+from emorhet_lens.changes import Change, Measure
+from emorhet_lens.effect_steps import ADAPTIVE, OWN, SAME_DOSE, Step
 from emorhet_lens.errors import EffectsError
 from emorhet_lens.inference import Excess, bootstrap_interval, excess_over_random, holm, paired_p
 from emorhet_lens.questions import Question
 from emorhet_lens.side_effects import SideEffect
-
-Measure = Literal["margin", "accuracy"]
-
-
-@dataclass(frozen=True, eq=False)
-class Change:
-    """One label's texts, unmasked and masked, text by text.
-
-    Args:
-        margin: Masked minus unmasked margin, in nats; NaN for readouts without log-probabilities.
-        correct: Masked minus unmasked correctness: -1, 0 or 1, or their mean where several questions ask about a text.
-        accuracy_base: Share of right answers without the mask, which is the recall of the label.
-        accuracy_masked: The same under the mask.
-    """
-
-    margin: Float[Tensor, " example"]
-    correct: Float[Tensor, " example"]
-    accuracy_base: float
-    accuracy_masked: float
-
-    def of(self, measure: Measure) -> Float[Tensor, " example"]:
-        """The change by one measure."""
-        return self.margin if measure == "margin" else self.correct
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -129,8 +105,8 @@ class Effects:
         )
         return Change(margin, after_correct - before_correct, float(before_correct.mean()), float(after_correct.mean()))
 
-    def excess(self, mask: str, concept: str) -> Excess | None:
-        """The concept's own change beyond that of its random sets, by the primary measure; None without random sets."""
+    def excess_over(self, mask: str, concept: str) -> Excess | None:
+        """The concept's own change beyond that of its random sets under one mask; None without random sets."""
         own = self.change(mask, concept, concept)
         draws = [self.change(mask, concept, concept, draw) for draw in range(self.n_random)]
         random = [float(change.of(self.measure).mean()) for change in draws if change is not None]
@@ -138,28 +114,45 @@ class Effects:
             return None
         return excess_over_random(float(own.of(self.measure).mean()), random)
 
+    def excess(self, mask: str, concept: str) -> tuple[str, Excess] | None:
+        """What the primary test of a mask and concept compares; nothing without random sets.
+
+        Tuned doses differ, and with them how much changes vary. A set with a high dose stands out among random sets of
+        which some have a low one; a set whose loop ended early stands out at its own dose, because that is why it
+        ended. So a tuned set has to exceed both its loop-matched random sets and those at its own dose.
+
+        Returns:
+            Under which mask the random sets are, and the comparison by the primary measure. For tuned masks that of
+            the two with the larger p.
+        """
+        kinds = (mask, SAME_DOSE) if mask == ADAPTIVE and SAME_DOSE in self.masks else (mask,)
+        found = [(kind, excess) for kind in kinds if (excess := self.excess_over(kind, concept)) is not None]
+        return max(found, key=lambda one: math.inf if math.isnan(one[1].p) else one[1].p, default=None)
+
     def primary(self) -> pd.DataFrame:
         """The primary family: one row a kind of mask and concept.
 
         Returns:
             Columns mask, concept, neurons, n, own (mean change of the own margin, in nats), random_mean, random_sd,
-            excess, low and high (95 %, uncorrected), df, p, p_holm (over the concepts, within the kind of mask).
+            excess, low and high (95 %, uncorrected), df, p, p_holm (over the concepts, within the kind of mask), and
+            against: the mask of the random sets, see `excess`.
         """
         rows: list[dict[str, Any]] = []
         for mask in self.masks:
             found = {concept: self.excess(mask, concept) for concept in self.concepts}
-            corrected = holm([math.nan if e is None else e.p for e in found.values()])
-            for (concept, excess), p_holm in zip(found.items(), corrected, strict=True):
+            corrected = holm([math.nan if one is None else one[1].p for one in found.values()])
+            for (concept, one), p_holm in zip(found.items(), corrected, strict=True):
                 change = self.change(mask, concept, concept)
-                if excess is not None and change is not None:
+                if one is not None and change is not None:
+                    against, excess = one
                     low, high = excess.interval()
                     rows.append(
                         {"mask": mask, "concept": concept, "neurons": self.sizes[concept], "n": len(change.margin)}
                         | {"own": excess.own, "random_mean": excess.random_mean, "random_sd": excess.random_sd}
                         | {"excess": excess.excess, "low": low, "high": high, "df": excess.df}
-                        | {"p": excess.p, "p_holm": p_holm}
+                        | {"p": excess.p, "p_holm": p_holm, "against": against}
                     )
-        columns = ("own", "random_mean", "random_sd", "excess", "low", "high", "df", "p", "p_holm")
+        columns = ("own", "random_mean", "random_sd", "excess", "low", "high", "df", "p", "p_holm", "against")
         return pd.DataFrame(rows, columns=["mask", "concept", "neurons", "n", *columns])
 
     def matrix(self, mask: str, measure: Measure = "margin") -> pd.DataFrame:

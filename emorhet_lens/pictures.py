@@ -110,6 +110,13 @@ def stability_picture(stability: Stability) -> Picture:
 
 def draw_svg(draw: Callable[[Any], None], width: float, height: float) -> str:
     """Draw on axes of a figure of so many inches; returns a data URI."""
+    return draw_panels(lambda panels: draw(panels[0]), width, height)
+
+
+def draw_panels(
+    draw: Callable[[list[Any]], None], width: float, height: float, *, rows: int = 1, columns: int = 1
+) -> str:
+    """Draw on several axes, which come row by row and share their scales; returns a data URI."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -127,9 +134,10 @@ def draw_svg(draw: Callable[[Any], None], width: float, height: float) -> str:
     }
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.add_subplot()
-        draw(axes)
-        axes.spines[["top", "right", "left"]].set_visible(False)
+        panels = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel())
+        draw(panels)
+        for axes in panels:
+            axes.spines[["top", "right", "left"]].set_visible(False)
         written = io.StringIO()
         # Without a date the same picture is the same bytes.
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

@@ -13,11 +13,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emorhet_lens import embedded
-from emorhet_lens.effect_pictures import excess_picture, matrix_picture
-from emorhet_lens.effect_steps import OWN
 from emorhet_lens.errors import ScreenError
-from emorhet_lens.outcomes import Effects
 from emorhet_lens.pictures import layer_picture, stability_picture
+from emorhet_lens.report_effects import effects_section
+from emorhet_lens.report_measurements import replication_section, sweep_section, tuning_section
 from emorhet_lens.report_parts import GroupReport
 from emorhet_lens.report_texts import texts_section
 from emorhet_lens.screening import Screen
@@ -87,7 +86,10 @@ def _group(group: GroupReport, number: int) -> dict[str, Any]:
         "has_auroc": group.auroc is not None,
         "highest_entropy": math.log(sum(count > 0 for count in screen.stats.summed("texts")[:-1].tolist())),
         "checked_on": group.checked_on,
-        "effects": None if group.effects is None else _effects(group.effects),
+        "effects": None if group.effects is None else effects_section(group.effects),
+        "tuning": None if group.tuning is None else tuning_section(group.tuning),
+        "sweep": None if group.sweep is None else sweep_section(group.sweep),
+        "replication": None if group.replication is None else replication_section(group.replication),
         "texts": None if group.quality is None else texts_section(group.quality),
         "concepts": [
             {
@@ -98,32 +100,6 @@ def _group(group: GroupReport, number: int) -> dict[str, Any]:
             }
             for concept in screen.neurons.concepts
         ],
-    }
-
-
-def _effects(effects: Effects) -> dict[str, Any]:
-    """The first kind of mask, in words, numbers and pictures."""
-    mask = effects.masks[0]
-    primary = effects.primary()
-    rows = primary[primary["mask"] == mask].to_dict("records")
-    unit = "nats" if effects.measure == "margin" else "share of texts"
-    established = [row["concept"] for row in rows if row["p_holm"] < 0.05]
-    side = {concept: effects.side.get((mask, concept, OWN)) for concept in effects.concepts}
-    return {
-        "mask": mask,
-        "measure": effects.measure,
-        "unit": unit,
-        "n_random": effects.n_random,
-        "rows": rows,
-        "established": established,
-        "matrix": matrix_picture(effects.matrix(mask, effects.measure), unit),
-        "excess": excess_picture(effects, mask),
-        "side": {concept: one for concept, one in side.items() if one is not None},
-        "asked": [
-            {"name": question.name, "n": len(base), "accuracy": base.accuracy(), "chance": 1 / len(question.labels)}
-            for question, base in zip(effects.questions, effects.base, strict=True)
-        ],
-        "warnings": effects.warnings,
     }
 
 

@@ -8,13 +8,17 @@ from types import MappingProxyType
 import pandas as pd
 
 from emorhet_lens.corpus import Corpus
+from emorhet_lens.effect_tables import EffectTables
 from emorhet_lens.errors import CorpusError
 from emorhet_lens.hosts import LensModel
-from emorhet_lens.outcomes import Effects
 from emorhet_lens.quality import Quality
+from emorhet_lens.replication_tables import ReplicationTables
 from emorhet_lens.screening import Screen
-from emorhet_lens.shortlist import TextActivations, driving_texts, exact_auroc, read_shortlist
+from emorhet_lens.shortlist import TextActivations, read_shortlist
 from emorhet_lens.show import NeuronView, neuron_views
+from emorhet_lens.sweep_tables import SweepTables
+from emorhet_lens.text_ranking import driving_texts, exact_auroc
+from emorhet_lens.tuning_record import TuningRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +36,9 @@ class GroupReport:
         checked_on: In words, which texts the second pass read.
         effects: What masking the neurons did.
         quality: The figures of the texts that were screened.
+        tuning: How the doses of adaptive masks were found.
+        sweep: What masking other shares of other layers did.
+        replication: What a second screening shares.
     """
 
     screen: Screen
@@ -42,8 +49,11 @@ class GroupReport:
     seconds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     top: int = 10
     checked_on: str | None = None
-    effects: Effects | None = None
+    effects: EffectTables | None = None
     quality: Quality | None = None
+    tuning: TuningRecord | None = None
+    sweep: SweepTables | None = None
+    replication: ReplicationTables | None = None
 
 
 def gather(

@@ -73,7 +73,7 @@ def measure_stability(
     generator = np.random.default_rng([seed, 2])
     null = []
     for _ in range(shuffles):
-        shuffled = stats.relabelled(_deal_labels(stats, generator))
+        shuffled = stats.relabelled(deal_labels(stats, generator))
         null.append(_agreement([shuffled.half(0), shuffled.half(1)], options))
     jaccard = _agreement(halves, options)
     mean, sd = float(np.mean(null)), float(np.std(null, ddof=1))
@@ -87,8 +87,16 @@ def _agreement(halves: list[ActivationStats], options: ScreenOptions) -> float:
     return len(first & second) / len(first | second) if first | second else 0.0
 
 
-def _deal_labels(stats: ActivationStats, generator: np.random.Generator) -> list[tuple[str, int]]:
-    """Deal the null cells of every source to its labels and halves, in the proportions of the true sizes."""
+def deal_labels(stats: ActivationStats, generator: np.random.Generator) -> list[tuple[str, int]]:
+    """Deal the null cells of every source to its labels and halves, in the proportions of the true sizes.
+
+    Args:
+        stats: Give the cells.
+        generator: Of the dealing.
+
+    Returns:
+        Label and half of every null cell, in their order.
+    """
     sizes: dict[str, dict[tuple[str, int], int]] = defaultdict(dict)
     for cell, texts in zip(stats.cells, stats.sums.texts.tolist(), strict=True):
         if cell.label is not None:

@@ -8,6 +8,7 @@ from emorhet_lens.answers import Answers
 from emorhet_lens.corpus import Corpus
 from emorhet_lens.effect_inputs import MakeMask, make_masks, mask_digest, sets_digest
 from emorhet_lens.errors import EffectsError
+from emorhet_lens.gated import Gated
 from emorhet_lens.masks import Mask
 from emorhet_lens.neurons import Neurons
 from emorhet_lens.questions import Question
@@ -43,7 +44,7 @@ def dosed_masks(
 
 
 def _scaled(make: MakeMask, dose: int | float) -> MakeMask:
-    def scaled(neurons: Neurons) -> Mask:
+    def scaled(neurons: Neurons) -> Mask | Gated:
         return make(neurons) * dose
 
     return scaled

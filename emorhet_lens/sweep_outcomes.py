@@ -95,7 +95,7 @@ class Sweep:
 
     def _numbers(self, cell: Cell, mask: str, concept: str) -> dict[str, Any]:
         effects = self.effects[cell.key]
-        own, excess = effects.change(mask, concept, concept), effects.excess(mask, concept)
+        own, excess = effects.change(mask, concept, concept), effects.excess_over(mask, concept)
         if own is None or excess is None:
             return {}
         seed = int(self.options["seed"])

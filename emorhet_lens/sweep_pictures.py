@@ -62,7 +62,8 @@ def surface_figure(table: pd.DataFrame) -> Any:
     columns = min(doses if doses > 1 else len(panels), 3)
     rows = math.ceil(len(panels) / columns)
     width, height = 1.1 + 0.72 * len(ratios), 0.9 + 0.42 * len(ranges)
-    figure = _figure(columns * width + 0.8, rows * height + 0.9)
+    # A single narrow panel has to hold the title, too.
+    figure = _figure(max(columns * width + 0.8, 5.6), rows * height + 0.9)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     image = None
     for place, (title, part) in zip(axes, panels.items(), strict=False):

@@ -15,13 +15,11 @@ from typing import Any
 import pandas as pd
 
 from emorhet_lens.effect_inputs import MakeMask, sets_digest
-from emorhet_lens.effect_steps import OWN
+from emorhet_lens.effect_steps import ADAPTIVE, OWN, SAME_DOSE
 from emorhet_lens.errors import EffectsError
 from emorhet_lens.feedback import Tuning
 from emorhet_lens.masks import Mask
 from emorhet_lens.neurons import MatchedSets, Neurons
-
-ADAPTIVE, SAME_DOSE = "adaptive", "same_dose"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,9 +51,9 @@ class Tunings:
         """The masks for `effects(masks=...)`, with the seed and n_random of the tuning.
 
         Returns:
-            `adaptive`: every set at the dose that the loop found for it, which is the test that counts; and, where
-            random sets were tuned, `same_dose`: the random sets at the dose of the concept's own set, which shows
-            how much of a claim comes from the search.
+            `adaptive`: every set at the dose that the loop found for it; and, where random sets were tuned,
+            `same_dose`: the random sets at the dose of the concept's own set. The test of `adaptive` takes both, see
+            `emorhet_lens.outcomes.Effects.excess`.
         """
         kinds = (ADAPTIVE, SAME_DOSE) if self.matched is not None else (ADAPTIVE,)
         return {kind: partial(self.mask_of, kind=kind) for kind in kinds}

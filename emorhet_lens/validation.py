@@ -17,6 +17,7 @@ from emorhet_lens.dose_search import Search
 from emorhet_lens.effect_inputs import MakeMask, make_masks
 from emorhet_lens.effect_plan import plan_effects
 from emorhet_lens.effect_runs import EffectPlan
+from emorhet_lens.effect_steps import ADAPTIVE
 from emorhet_lens.effect_store import write_effects
 from emorhet_lens.errors import EffectsError
 from emorhet_lens.generated import Generated
@@ -27,7 +28,7 @@ from emorhet_lens.outcomes import Effects
 from emorhet_lens.probe import Probe
 from emorhet_lens.readouts import Readout
 from emorhet_lens.screening import Screen
-from emorhet_lens.tunings import ADAPTIVE, Tunings
+from emorhet_lens.tunings import Tunings
 from emorhet_lens.zero_shot import FewShot, ZeroShot
 
 READOUTS = MappingProxyType({"zero-shot": ZeroShot, "few-shot": FewShot, "probe": Probe, "generated": Generated})

@@ -15,7 +15,53 @@ import pytest
 import torch
 from tiny import HOSTS, Planted, planted_model
 
+HOST_FREE = (
+    "adaptive_null",
+    "agreement",
+    "answers",
+    "cli_corpora",
+    "cli_synthesize",
+    "concepts",
+    "corpora",
+    "corpus",
+    "corpus_files",
+    "duplicates",
+    "effect_pictures",
+    "effect_steps",
+    "effects_null",
+    "facts",
+    "held_out",
+    "inference",
+    "layer_ranges",
+    "leakage",
+    "lengths",
+    "matched_texts",
+    "matching",
+    "null",
+    "pictures",
+    "publishers",
+    "quality",
+    "reduction",
+    "selection",
+    "splits",
+    "stimuli",
+    "store",
+    "sweep_cells",
+    "sweep_pictures",
+    "synthesis",
+    "synthesis_answers",
+    "synthesis_calls",
+    "verdicts",
+)
+"""Tests whose results no version of the host can change; they run once, with the newest."""
 THREADS = (torch.get_num_threads(), numba.get_num_threads())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need no second host."""
+    for item in items:
+        if item.path.stem.removeprefix("test_") in HOST_FREE:
+            item.add_marker(pytest.mark.hostfree)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,6 +11,7 @@ import torch
 from emorhet_lens.answers import Answers
 from emorhet_lens.effect_pictures import excess_picture, matrix_picture
 from emorhet_lens.effect_steps import OWN, Step
+from emorhet_lens.effect_tables import EffectTables
 from emorhet_lens.hosts import ModelIdentity
 from emorhet_lens.outcomes import Effects
 from emorhet_lens.questions import Question
@@ -74,15 +75,16 @@ def test_cells_that_were_not_read_stay_empty(effects):
 
 
 def test_own_change_beside_random_sets(effects):
-    picture = excess_picture(effects, "zero")
+    picture = excess_picture(EffectTables.of(effects), "zero")
     assert picture.description == (
         "Change of the own margin: glad -2.00, random sets -0.50 to +0.25; sad -0.50, random sets -0.50 to +0.25."
     )
     assert {"glad", "sad", "change of the own margin, nats"} <= set(words(picture))
     alone = replace(effects, masked={step: a for step, a in effects.masked.items() if step.draw == OWN})
-    assert excess_picture(alone, "zero").description == "Change of the own margin: glad -2.00; sad -0.50."
+    picture = excess_picture(EffectTables.of(alone), "zero")
+    assert picture.description == "Change of the own margin: glad -2.00; sad -0.50."
 
 
 def test_pictures_are_the_same_bytes(effects):
     assert matrix_picture(effects.matrix("zero")) == matrix_picture(effects.matrix("zero"))
-    assert excess_picture(effects, "zero") == excess_picture(effects, "zero")
+    assert excess_picture(EffectTables.of(effects), "zero") == excess_picture(EffectTables.of(effects), "zero")

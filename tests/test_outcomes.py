@@ -236,3 +236,27 @@ def test_readouts_without_log_probabilities_are_tested_by_accuracy():
 
 def test_it_says_what_it_holds():
     assert repr(effects()) == "Effects(zero on glad, sad; 3 random sets a concept)"
+
+
+def test_a_tuned_set_has_to_exceed_random_sets_at_their_doses_and_at_its_own():
+    wide, narrow = GLAD_RANDOM, ((1.0, 2.0), (1.25, 1.75), (0.75, 2.5))
+
+    def tuned(adaptive, same):
+        steps = {Step(mask, "glad", OWN, 0): made(GLAD) for mask in ("adaptive", "same_dose")}
+        for mask, random in (("adaptive", adaptive), ("same_dose", same)):
+            steps |= {
+                Step(mask, "glad", k, 0, only="glad"): made((*two, 0, 0, 0, 0), only="glad")
+                for k, two in enumerate(random)
+            }
+        return effects(concepts=("glad",), masks=("adaptive", "same_dose"), masked=steps, side={}, sizes={"glad": 4})
+
+    for found, weaker in ((tuned(wide, narrow), "adaptive"), (tuned(narrow, wide), "same_dose")):
+        tests = {kind: found.excess_over(kind, "glad").p for kind in ("adaptive", "same_dose")}
+        assert tests[weaker] == max(tests.values()) > min(tests.values())
+        rows = found.primary().set_index("mask")
+        assert rows.loc["adaptive", "p"] == tests[weaker] and rows.loc["adaptive", "against"] == weaker
+        # By itself a kind of mask is what it was.
+        assert rows.loc["same_dose", "p"] == tests["same_dose"] and rows.loc["same_dose", "against"] == "same_dose"
+    silent = tuned(wide, ((1.0, 2.0),) * 3)
+    assert math.isnan(silent.excess("adaptive", "glad")[1].p)
+    assert silent.excess("adaptive", "glad")[0] == "same_dose"

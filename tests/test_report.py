@@ -9,6 +9,7 @@ import pytest
 from tiny import planted_corpus, tiny_corpus
 
 from emorhet_lens.collect import collect_stats
+from emorhet_lens.effect_tables import EffectTables
 from emorhet_lens.embedded import NAME
 from emorhet_lens.errors import CorpusError, ScreenError
 from emorhet_lens.quality import describe_quality
@@ -254,7 +255,7 @@ def test_what_cannot_be_reported_is_refused(planted, found, group, tmp_path):
 
 
 def test_effects_stand_in_the_report(group, effects, tmp_path):
-    told = replace(group, effects=effects)
+    told = replace(group, effects=EffectTables.of(effects))
     page = Page(write_report(tmp_path / "report.html", [told]).read_text(encoding="utf-8"))
     rows = effects.primary()
     assert "Do they matter?" in page.text

@@ -15,7 +15,8 @@ from emorhet_lens.hosts import ModelIdentity, identify
 from emorhet_lens.neurons import Neurons, neurons_from
 from emorhet_lens.scorers import SCORERS
 from emorhet_lens.screening import screen
-from emorhet_lens.shortlist import TextActivations, driving_texts, exact_auroc, read_shortlist, read_texts
+from emorhet_lens.shortlist import TextActivations, read_shortlist, read_texts
+from emorhet_lens.text_ranking import driving_texts, exact_auroc
 
 NO_MODEL = ModelIdentity("made", "none", "0", False, "float32", n_layers=2, d_mlp=3, fingerprint=())
 

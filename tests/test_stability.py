@@ -12,7 +12,7 @@ from tiny import PAIR_GROUP
 
 from emorhet_lens.presets import preset
 from emorhet_lens.selection import ScreenOptions, select
-from emorhet_lens.stability import _deal_labels, measure_stability
+from emorhet_lens.stability import deal_labels, measure_stability
 
 OPTIONS = ScreenOptions(top=0.05)
 
@@ -98,7 +98,7 @@ def test_a_label_without_texts_is_no_hindrance():
 def dealt_sizes(stats, seed):
     """Texts by source, label and half under dealt labels."""
     sizes = Counter()
-    labels = _deal_labels(stats, np.random.default_rng(seed))
+    labels = deal_labels(stats, np.random.default_rng(seed))
     for cell, slot, texts in zip(stats.null_cells, labels, stats.null_sums.texts.tolist(), strict=True):
         sizes[cell.source, *slot] += texts
     return sizes
@@ -172,7 +172,7 @@ def test_too_few_null_cells_for_the_labels_have_no_stability():
 
 
 def test_dealt_labels_take_the_place_of_the_true_ones(stats):
-    labels = _deal_labels(stats, np.random.default_rng(0))
+    labels = deal_labels(stats, np.random.default_rng(0))
     shuffled = stats.relabelled(labels)
     assert shuffled.summed("texts").tolist() == [30, 30, 30]
     assert shuffled.summed("firings").sum(0).equal(stats.summed("firings").sum(0))

@@ -1,0 +1,138 @@
+"""`emorhet associate` and `emorhet compare` on tiny models in folders."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tiny_models import SPECIAL, WORDS, llama_weights, save_model, word_tokenizer
+from typer.testing import CliRunner
+
+from emorhet_lens.cli import app
+
+RUN = CliRunner()
+LABELS = {"emotion": ("anger", "fear", "neutral"), "rhetoric": ("metaphor", "simile", "literal")}
+VOCABULARY = (*WORDS, *(label for labels in LABELS.values() for label in labels))
+
+
+def texts(group: str, part: int, path: Path) -> Path:
+    words, labels = list(WORDS), LABELS[group]
+    rows = [
+        {
+            "text": " ".join(words[(7 * n + k * (1 + n % 5)) % len(words)] for k in range(4 + n % 3))
+            + f" {labels[n % 2]}"
+        }
+        | {"label": labels[n % 3], "id": f"{group}{n}"}
+        for n in range(60 * part, 60 * part + 60)
+    ]
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models, texts of two groups in two parts, screenings of the first parts, one of the second model."""
+    folder = tmp_path_factory.mktemp("associate")
+    for name, width, layers in (("model", 96, 3), ("other", 64, 2)):
+        weights = llama_weights(
+            intermediate_size=width,
+            num_hidden_layers=layers,
+            vocab_size=len(SPECIAL) + len(VOCABULARY),
+            max_position_embeddings=128,
+        )
+        save_model(weights, folder / name)
+        word_tokenizer(VOCABULARY).save_pretrained(folder / name)
+    for group in LABELS:
+        seen = texts(group, 0, folder / f"{group}-seen.jsonl")
+        texts(group, 1, folder / f"{group}-new.jsonl")
+        for model, out in (("model", group), ("other", f"other-{group}")):
+            basics = ["--model", str(folder / model), "--corpus", str(seen), "--group", group, "--top", "0.03"]
+            outcome = RUN.invoke(
+                app, ["screen", *basics, "--shuffles", "2", "--out", str(folder / out), "--no-progress"]
+            )
+            assert outcome.exit_code == 0, outcome.output
+    return folder
+
+
+def run(here: Path, out: Path, *more: str) -> Any:
+    basics = ["--emotion", str(here / "emotion"), "--rhetoric", str(here / "rhetoric"), "--out", str(out)]
+    few = ["--draws", "100", "--shuffles", "4", "--no-progress"]
+    return RUN.invoke(app, ["associate", *basics, *few, *more])
+
+
+def said(outcome: Any) -> str:
+    return " ".join(outcome.output.split())
+
+
+def test_screens_alone_need_no_model(here: Path, tmp_path: Path) -> None:
+    outcome = run(here, tmp_path / "out", "--model", "nowhere")
+    assert outcome.exit_code == 0, outcome.output
+    table = pd.read_csv(tmp_path / "out" / "association.csv")
+    assert list(zip(table["first"], table["second"], strict=True)) == [
+        (e, d) for e in LABELS["emotion"][:2] for d in LABELS["rhetoric"][:2]
+    ]
+    assert (table["p_holm"] >= table["p"]).all()
+    facts = json.loads((tmp_path / "out" / "association.json").read_text(encoding="utf-8"))
+    assert facts["options"]["draws"] == 100 and facts["options"]["groups"] == ["emotion", "rhetoric"]
+    assert facts["cross_effects"] == {} and "both" in facts["clusters"]
+    for name in ("association.png", "survivors.png"):
+        assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / "out" / "cross_effects.csv").exists()
+
+
+def test_texts_of_both_groups_give_effects_both_ways_and_the_same_again(here: Path, tmp_path: Path) -> None:
+    corpora = ("--corpus", str(here / "rhetoric-new.jsonl"), "--corpus", str(here / "emotion-new.jsonl"))
+    more = ("--model", str(here / "model"), *corpora, "--n-random", "2", "--limit", "6", "--min-texts", "4")
+    outcome = run(here, tmp_path / "out", *more)
+    assert outcome.exit_code == 0, outcome.output
+    # Two devices, own and two random sets, one question about emotions; and two emotions, two questions.
+    assert "rhetoric masked, emotion read: 6 of 6 masked readings to do" in said(outcome)
+    assert "emotion masked, rhetoric read: 12 of 12 masked readings to do" in said(outcome)
+    table = pd.read_csv(tmp_path / "out" / "cross_effects.csv")
+    families = table.groupby("direction", sort=False)["family"].unique().map(list).to_dict()
+    assert families == {
+        "rhetoric masked, emotion read": ["primary"],
+        "emotion masked, rhetoric read": ["exploratory"],
+    }
+    assert len(table) == 8 and table["n"].eq(6).all()
+    active = pd.read_csv(tmp_path / "out" / "coactivation.csv")
+    assert active["texts"].tolist() == ["emotion"] * 4 + ["rhetoric"] * 4
+    before = {path: path.read_bytes() for path in (tmp_path / "out").glob("*.csv")}
+    assert len(before) == 4
+    again = run(here, tmp_path / "out", *more)
+    assert said(again).count("0 of") >= 2
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--readout", "guess"], "unknown readout 'guess'"),
+        (["--draws", "0"], "draws=0"),
+        (["--rhetoric", "{here}/emotion"], "compared by replicate"),
+        (["--rhetoric", "{here}/other-rhetoric"], "n_layers"),
+        (["--model", "{here}/other", "--corpus", "{here}/emotion-new.jsonl"], "n_layers"),
+        (["--model", "{here}/model", "--corpus", "{here}/missing.jsonl"], "fits neither group"),
+        (["--model", "{here}/model", "--corpus", "{here}/emotion-seen.jsonl"], "were screened on"),
+    ],
+)
+def test_bad_input(here: Path, tmp_path: Path, more: list[str], message: str) -> None:
+    outcome = run(here, tmp_path / "out", *(part.format(here=here) for part in more))
+    assert outcome.exit_code == 2
+    assert message in said(outcome)
+
+
+def test_compare(here: Path, tmp_path: Path) -> None:
+    outcome = RUN.invoke(
+        app, ["compare", str(here / "emotion"), str(here / "other-emotion"), "--out", str(tmp_path / "out")]
+    )
+    assert outcome.exit_code == 0, outcome.output
+    table = pd.read_csv(tmp_path / "out" / "comparison.csv")
+    assert table.loc[table["neurons_1"] > 0, "concept"].tolist() == ["anger", "fear"]
+    facts = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))
+    assert facts["names"] == ["emotion", "other-emotion"] and facts["group"] == "emotion"
+    assert (tmp_path / "out" / "comparison.png").exists()
+    assert "no effects/primary.csv" in said(outcome)
+    outcome = RUN.invoke(app, ["compare", str(here / "emotion"), str(here / "other-rhetoric")])
+    assert outcome.exit_code == 2 and "groups differ" in said(outcome)
