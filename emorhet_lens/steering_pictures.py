@@ -75,7 +75,7 @@ def steering_figure(table: pd.DataFrame) -> Any:
                 cost.set_yticks([])
             else:
                 cost.axhline(1, color=_GRAY, lw=0.8, ls=":")
-                cost.set_yscale("log")
+                _scale(cost, float(part["ppl_ratio"].max()))
             for place in (rate, cost):
                 place.tick_params(labelsize=8)
                 place.spines[["top", "right"]].set_visible(False)
@@ -101,6 +101,18 @@ def _panel(rate: Any, cost: Any, rows: pd.DataFrame, color: str, style: dict[str
         axes.fill_between(table.index, table["low"], table["high"], color=color, alpha=0.13, lw=0)
         axes.plot(table.index, table["mean"], color=color, ms=3.5, **style)
     return rate.lines[-1]
+
+
+def _scale(cost: Any, highest: float) -> None:
+    """Logarithmic where ratios go far, with plain numbers; small ratios are easier to read as they are."""
+    if highest > 2:
+        from matplotlib.ticker import LogFormatter
+
+        cost.set_yscale("log")
+        for axis_formatter in (cost.yaxis.set_major_formatter, cost.yaxis.set_minor_formatter):
+            axis_formatter(LogFormatter())
+    else:
+        cost.ticklabel_format(axis="y", useOffset=False)
 
 
 def _figure(width: float, height: float) -> Any:
