@@ -2,7 +2,7 @@
 
 What the loop concludes about a set (its outcome) was looked for on development texts. `conclusions` puts it beside
 what the same loop concludes about random sets, which is the rate at which it is wrong. The claim is neither: it is the
-excess of the own set over loop-matched random sets, on texts that no loop has read.
+excess of the own set over random sets, at their own tuned doses and at its own, on texts that no loop has read.
 """
 
 import hashlib
