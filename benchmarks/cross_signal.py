@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from emorhet_lens.cli_options import model_of
-from emorhet_lens.cross_signal import OMEGAS, plan_enhance
-from emorhet_lens.cross_signal_runs import CrossSignalPlan
-from emorhet_lens.cross_signal_store import write_cross_signal, write_picture
-from emorhet_lens.held_out import load_held_out
-from emorhet_lens.screening import Screen
+from emorhet_lens.cli.options import model_of
+from emorhet_lens.corpora.held_out import load_held_out
+from emorhet_lens.cross_signal.enhance import OMEGAS, plan_enhance
+from emorhet_lens.cross_signal.runs import CrossSignalPlan
+from emorhet_lens.cross_signal.store import write_cross_signal, write_picture
+from emorhet_lens.screening.screen import Screen
 
 
 def planned(

@@ -12,13 +12,14 @@ import time
 from pathlib import Path
 from typing import get_args
 
-from emorhet_lens import embedded, load_model
-from emorhet_lens.gate_arms import Kind
-from emorhet_lens.gate_comparison import DOSES, plan_gates
-from emorhet_lens.gate_outcomes import write_comparison
-from emorhet_lens.gate_pictures import write_picture
-from emorhet_lens.held_out import MIN_TEXTS, load_held_out
-from emorhet_lens.screening import Screen
+from emorhet_lens import load_model
+from emorhet_lens.corpora.held_out import MIN_TEXTS, load_held_out
+from emorhet_lens.gates.arms import Kind
+from emorhet_lens.gates.comparison import DOSES, plan_gates
+from emorhet_lens.gates.outcomes import write_comparison
+from emorhet_lens.gates.pictures import write_picture
+from emorhet_lens.models import embedded
+from emorhet_lens.screening.screen import Screen
 
 SHOWN = ("concept", "target", "drop_plain", "drop_gated", "kl_plain", "kl_gated", "kl_difference", "verdict")
 

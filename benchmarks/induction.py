@@ -14,15 +14,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from emorhet_lens.cli_options import model_of
-from emorhet_lens.held_out import load_held_out
-from emorhet_lens.induction import FORMS, sign_shares
-from emorhet_lens.screening import Screen
-from emorhet_lens.steering import STRENGTHS, plan_steer
-from emorhet_lens.steering_pictures import write_picture
-from emorhet_lens.steering_runs import SteeringPlan
-from emorhet_lens.steering_steps import CONTROLS
-from emorhet_lens.steering_store import write_steering
+from emorhet_lens.cli.options import model_of
+from emorhet_lens.corpora.held_out import load_held_out
+from emorhet_lens.screening.screen import Screen
+from emorhet_lens.steering.induction import FORMS, sign_shares
+from emorhet_lens.steering.pictures import write_picture
+from emorhet_lens.steering.runs import SteeringPlan
+from emorhet_lens.steering.steer import STRENGTHS, plan_steer
+from emorhet_lens.steering.steps import CONTROLS
+from emorhet_lens.steering.store import write_steering
 from emorhet_lens.store import write_text
 
 

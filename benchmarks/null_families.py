@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from answering import Family, adaptive_null_family, null_family, planted_family  # noqa: E402
 
-from emorhet_lens.inference import holm, paired_p  # noqa: E402
+from emorhet_lens.causal.inference import holm, paired_p  # noqa: E402
 
 LEVEL = 0.05
 R = 8

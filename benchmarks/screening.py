@@ -24,11 +24,11 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from emorhet_lens import Corpus, collect_stats, load_corpus, load_model
-from emorhet_lens.batches import encode, pad_batch, plan_batches
-from emorhet_lens.forward import read_layers
-from emorhet_lens.hosts import LensModel
-from emorhet_lens.prompts import Prompt
-from emorhet_lens.sites import hook_names
+from emorhet_lens.models.hosts import LensModel
+from emorhet_lens.models.sites import hook_names
+from emorhet_lens.passes.batches import encode, pad_batch, plan_batches
+from emorhet_lens.passes.forward import read_layers
+from emorhet_lens.passes.prompts import Prompt
 
 COPIES = 10
 

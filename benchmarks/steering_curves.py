@@ -16,17 +16,17 @@ from pathlib import Path
 import torch
 
 from emorhet_lens import load_corpus, load_model
-from emorhet_lens.cli_steer import CHAT, prompts_of
-from emorhet_lens.corpus import Corpus, join
-from emorhet_lens.judge import train_judge
-from emorhet_lens.residual_layer import choose_layer
-from emorhet_lens.residual_steering import residual_differences
-from emorhet_lens.screening import Screen
+from emorhet_lens.cli.steer import CHAT, prompts_of
+from emorhet_lens.generation.judge import train_judge
+from emorhet_lens.generation.residual_layer import choose_layer
+from emorhet_lens.generation.residual_steering import residual_differences
+from emorhet_lens.generation.tradeoff import plan_tradeoff
+from emorhet_lens.generation.tradeoff_methods import by_neurons, by_prompt, by_random_neurons, by_residual
+from emorhet_lens.generation.tradeoff_outcomes import Tradeoff
+from emorhet_lens.generation.tradeoff_pictures import write_tradeoff_picture
+from emorhet_lens.screening.screen import Screen
 from emorhet_lens.store import write_text
-from emorhet_lens.tradeoff import plan_tradeoff
-from emorhet_lens.tradeoff_methods import by_neurons, by_prompt, by_random_neurons, by_residual
-from emorhet_lens.tradeoff_outcomes import Tradeoff
-from emorhet_lens.tradeoff_pictures import write_tradeoff_picture
+from emorhet_lens.texts.corpus import Corpus, join
 
 PROMPTS = (
     *(

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from emorhet_lens.errors import EmorhetError
-from emorhet_lens.stability import Stability
+from emorhet_lens.screening.stability import Stability
 
 # Drawn in this colour, and replaced by the colour of the reader's text.
 INK = "#010203"

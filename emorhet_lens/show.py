@@ -19,13 +19,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from emorhet_lens.batches import Tokens, encode, pad_batch, padding_id
 from emorhet_lens.errors import EmorhetError, ScreenError
-from emorhet_lens.examples import Example
-from emorhet_lens.hosts import LensModel, identify, output_weights, require_evaluation
-from emorhet_lens.neurons import Neurons
-from emorhet_lens.prompts import Prompt, as_prompt
-from emorhet_lens.sites import hook_names
+from emorhet_lens.models.hosts import LensModel, identify, output_weights, require_evaluation
+from emorhet_lens.models.sites import hook_names
+from emorhet_lens.passes.batches import Tokens, encode, pad_batch, padding_id
+from emorhet_lens.passes.prompts import Prompt, as_prompt
+from emorhet_lens.screening.neurons import Neurons
+from emorhet_lens.texts.examples import Example
 
 # Nearly everyone can tell blue from orange, and on these black letters stay legible at full colour.
 POSITIVE, NEGATIVE = "#6aa9ec", "#f0a060"

@@ -17,19 +17,19 @@ import torch
 from tiny import Planted, planted_corpus
 from tiny_models import SPECIAL, WORDS, bridge, llama_weights, word_tokenizer
 
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.effect_plan import effects
-from emorhet_lens.examples import Example
-from emorhet_lens.loop_matched import tune_all
-from emorhet_lens.matching import Background
-from emorhet_lens.neurons import Neurons
-from emorhet_lens.outcomes import Effects
-from emorhet_lens.screening import screen
-from emorhet_lens.stats import ActivationStats
-from emorhet_lens.tunings import Tunings
-from emorhet_lens.zero_shot import ZeroShot
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.activations.stats import ActivationStats
+from emorhet_lens.causal.outcomes import Effects
+from emorhet_lens.causal.plan import effects
+from emorhet_lens.readouts.zero_shot import ZeroShot
+from emorhet_lens.screening.matching import Background
+from emorhet_lens.screening.neurons import Neurons
+from emorhet_lens.screening.screen import screen
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
+from emorhet_lens.tuning.loop_matched import tune_all
+from emorhet_lens.tuning.tunings import Tunings
 
 TEMPLATE = "{text} mood:"
 ANSWERS = ZeroShot(TEMPLATE)

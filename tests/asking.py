@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from tiny import PAIR_GROUP, WORDS
 
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.examples import Example
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 TEMPLATE = "review: {text} mood:"
 WORDS_OF = {"plain": "calm"}

@@ -2,8 +2,8 @@
 
 import hashlib
 
-from emorhet_lens.concepts import EMOTIONS
 from emorhet_lens.synthesis import FunctionWriter
+from emorhet_lens.texts.concepts import EMOTIONS
 
 TOPICS = ("a late train", "the new neighbour", "soup")
 

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from tiny import PAIR_GROUP
 
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.design import assign_cells
-from emorhet_lens.examples import Example
-from emorhet_lens.hosts import ModelIdentity
-from emorhet_lens.stats import ActivationStats
-from emorhet_lens.sums import Cell, Extremes, Sums
+from emorhet_lens.activations.design import assign_cells
+from emorhet_lens.activations.stats import ActivationStats
+from emorhet_lens.activations.sums import Cell, Extremes, Sums
+from emorhet_lens.models.hosts import ModelIdentity
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 Pick = tuple[int, int, int]
 

@@ -15,10 +15,10 @@ import torch
 from tiny import Planted
 from tiny_models import SPECIAL, bridge, llama_weights, word_tokenizer
 
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.examples import Example
-from emorhet_lens.zero_shot import ZeroShot
+from emorhet_lens.readouts.zero_shot import ZeroShot
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 ASK = ZeroShot("{text} mood:", calibration="none")
 

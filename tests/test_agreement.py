@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from emorhet_lens.concepts import EMOTIONS
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.examples import Example
 from emorhet_lens.quality import corpus_agreement, label_agreement
+from emorhet_lens.texts.concepts import EMOTIONS
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 
 def corpus(name: str, **labelled: str) -> Corpus:

@@ -3,10 +3,10 @@
 import pytest
 from tiny import word_tokenizer
 
-from emorhet_lens.answer_prompts import answer_prompt, holds_marks, prompt_tail, with_shots
 from emorhet_lens.errors import PromptError
-from emorhet_lens.examples import Example
-from emorhet_lens.prompts import Prompt
+from emorhet_lens.passes.prompts import Prompt
+from emorhet_lens.readouts.answer_prompts import answer_prompt, holds_marks, prompt_tail, with_shots
+from emorhet_lens.texts.examples import Example
 
 CHAT = [{"role": "system", "content": "be short {options}"}, {"role": "user", "content": "{context}{text} mood?"}]
 

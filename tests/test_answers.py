@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from emorhet_lens.answers import Answers
 from emorhet_lens.errors import ReadoutError, StoreError
-from emorhet_lens.hosts import ModelIdentity
+from emorhet_lens.models.hosts import ModelIdentity
+from emorhet_lens.readouts.answers import Answers
 
 IDENTITY = ModelIdentity("by hand", "Hand", "0", False, "float32", 1, 2, (1.0,) * 4)
 LABELS = ("glad", "sad", "plain")

@@ -9,12 +9,12 @@ from scipy.stats import kstest
 from tiny import Planted, null_corpus, planted_model
 from two_groups import FEELINGS, FIGURES, screened, two_groups
 
-from emorhet_lens.association import Association, associate
-from emorhet_lens.association_inputs import keeping_clear
+from emorhet_lens.association.associate import Association, associate
+from emorhet_lens.association.inputs import keeping_clear
+from emorhet_lens.association.profile_clusters import cluster_profiles
+from emorhet_lens.association.profiles import correlate_profiles, profile
 from emorhet_lens.errors import ScreenError
-from emorhet_lens.profile_clusters import cluster_profiles
-from emorhet_lens.profiles import correlate_profiles, profile
-from emorhet_lens.screening import Screen, screen
+from emorhet_lens.screening.screen import Screen, screen
 
 
 @pytest.fixture(scope="module")

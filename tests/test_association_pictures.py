@@ -3,8 +3,8 @@
 import pandas as pd
 from two_groups import FEELINGS, FIGURES
 
-from emorhet_lens.association_graph import NOTHING, Edge, graph_figure, survivors
-from emorhet_lens.association_pictures import heat_maps, maps_figure
+from emorhet_lens.association.graph import NOTHING, Edge, graph_figure, survivors
+from emorhet_lens.association.pictures import heat_maps, maps_figure
 
 
 def test_pictures_say_what_survives() -> None:

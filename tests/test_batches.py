@@ -4,10 +4,10 @@ import pytest
 import torch
 from tiny import SPECIAL, WORDS, texts_corpus, tiny_corpus, tiny_llama, word_tokenizer
 
-from emorhet_lens.batches import Encoded, encode, pad_batch, plan_batches
 from emorhet_lens.errors import CorpusError, ModelError
-from emorhet_lens.examples import Example
-from emorhet_lens.prompts import as_prompt
+from emorhet_lens.passes.batches import Encoded, encode, pad_batch, plan_batches
+from emorhet_lens.passes.prompts import as_prompt
+from emorhet_lens.texts.examples import Example
 
 PAD, BOS, EOS, UNK, USER, ASSISTANT = range(6)
 

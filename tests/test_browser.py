@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tiny import planted_corpus
 
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.report import write_report
-from emorhet_lens.report_parts import gather
-from emorhet_lens.screening import screen
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.report.parts import gather
+from emorhet_lens.report.report import write_report
+from emorhet_lens.screening.screen import screen
 from emorhet_lens.show import browse_neurons, neuron_views
 
 pytestmark = pytest.mark.browser

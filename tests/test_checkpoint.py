@@ -4,10 +4,10 @@ import pytest
 import torch
 from tiny import PAIR_GROUP, require_equal, tiny_corpus, tiny_llama
 
-from emorhet_lens import collect
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.corpus import Corpus
+from emorhet_lens.activations import collect
+from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import StoreError
+from emorhet_lens.texts.corpus import Corpus
 
 MODEL = tiny_llama()
 CORPUS = tiny_corpus(20)

@@ -10,7 +10,7 @@ from tiny_models import WORDS, llama_weights, save_model
 from typer.testing import CliRunner
 
 from emorhet_lens import RHETORIC, Screen
-from emorhet_lens.cli import app
+from emorhet_lens.cli.commands import app
 
 RUN = CliRunner()
 
@@ -97,7 +97,7 @@ def test_unknown_options_fail_before_anything_is_computed(folder: Path, corpus: 
 def test_interrupted_command_goes_on(
     folder: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import emorhet_lens.collect as collect
+    import emorhet_lens.activations.collect as collect
 
     whole = tmp_path / "whole"
     assert screen_command(folder, corpus, whole, "--batch-size", "8").exit_code == 0

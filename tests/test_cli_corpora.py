@@ -6,7 +6,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from emorhet_lens.cli import app
+from emorhet_lens.cli.commands import app
 from emorhet_lens.corpora import known
 
 RUN = CliRunner()

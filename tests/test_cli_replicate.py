@@ -9,7 +9,7 @@ import pytest
 from tiny_models import SPECIAL, WORDS, llama_weights, save_model, word_tokenizer
 from typer.testing import CliRunner
 
-from emorhet_lens.cli import app
+from emorhet_lens.cli.commands import app
 
 RUN = CliRunner()
 VOCABULARY = (*WORDS, "metaphor", "simile", "literal")

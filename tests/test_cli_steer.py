@@ -9,14 +9,14 @@ import pytest
 from tiny_models import WORDS, llama_weights, save_model
 from typer.testing import CliRunner
 
-from emorhet_lens.cli import app
-from emorhet_lens.cli_steer import prompts_of, strengths_of
+from emorhet_lens.cli.commands import app
+from emorhet_lens.cli.steer import prompts_of, strengths_of
 from emorhet_lens.errors import MaskError, PromptError
-from emorhet_lens.generation import generate
-from emorhet_lens.induction import induce
-from emorhet_lens.models import load_model
-from emorhet_lens.screening import Screen
-from emorhet_lens.steered_texts import concept_mask
+from emorhet_lens.generation.generate import generate
+from emorhet_lens.generation.steered_texts import concept_mask
+from emorhet_lens.models.loading import load_model
+from emorhet_lens.screening.screen import Screen
+from emorhet_lens.steering.induction import induce
 
 RUN = CliRunner()
 

@@ -7,7 +7,7 @@ import pytest
 from tiny_study import make_folder, study_of, write_toml
 from typer.testing import CliRunner
 
-from emorhet_lens.cli import app
+from emorhet_lens.cli.commands import app
 
 pytest.importorskip("circuitsvis", reason="circuitsvis is not installed (extra 'show')")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra 'show')")

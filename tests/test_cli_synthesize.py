@@ -12,12 +12,12 @@ from chat_server import Chat, serving
 from tiny import llama_weights, save_model, tiny_llama
 from typer.testing import CliRunner
 
-from emorhet_lens.cli import app
-from emorhet_lens.concepts import EMOTIONS
-from emorhet_lens.corpus_files import read_corpus
+from emorhet_lens.cli.commands import app
 from emorhet_lens.errors import ReadoutError
+from emorhet_lens.readouts.zero_shot import ZeroShot
 from emorhet_lens.synthesis import readout_labeller
-from emorhet_lens.zero_shot import ZeroShot
+from emorhet_lens.texts.concepts import EMOTIONS
+from emorhet_lens.texts.corpus_files import read_corpus
 
 RUN = CliRunner()
 

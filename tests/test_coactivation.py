@@ -9,12 +9,12 @@ import torch
 from tiny import Planted, planted_model
 from two_groups import FEELINGS, screened, two_groups
 
-from emorhet_lens.coactivation import Coactivation, coactivate
-from emorhet_lens.corpus import Corpus
+from emorhet_lens.association.coactivation import Coactivation, coactivate
+from emorhet_lens.association.set_scores import SetScores, partial_out
 from emorhet_lens.errors import EffectsError, ScreenError
-from emorhet_lens.examples import Example
-from emorhet_lens.screening import Screen
-from emorhet_lens.set_scores import SetScores, partial_out
+from emorhet_lens.screening.screen import Screen
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy.stats import binom, hypergeom
 
-from emorhet_lens.coincidence import NEAREST, coincide, draw_alike
 from emorhet_lens.errors import ScreenError
-from emorhet_lens.matching import Background
+from emorhet_lens.screening.coincidence import NEAREST, coincide, draw_alike
+from emorhet_lens.screening.matching import Background
 
 LAYERS, WIDTH = 3, 400
 

@@ -19,11 +19,11 @@ from tiny import (
     tiny_mixtral,
 )
 
-from emorhet_lens import collect
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.corpus import Corpus, join
-from emorhet_lens.design import assign_cells
+from emorhet_lens.activations import collect
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.activations.design import assign_cells
 from emorhet_lens.errors import CorpusError, ModelError, StatsError
+from emorhet_lens.texts.corpus import Corpus, join
 
 INF = math.inf
 CORPUS = join([tiny_corpus(14, source="one"), tiny_corpus(10, seed=1, source="two")])

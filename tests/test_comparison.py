@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from tiny import planted_corpus, planted_model
 
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.comparison import compare, finding
-from emorhet_lens.comparison_pictures import comparison_figure, write_picture
-from emorhet_lens.concepts import ConceptGroup
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.comparison.compare import compare, finding
+from emorhet_lens.comparison.pictures import comparison_figure, write_picture
 from emorhet_lens.errors import ScreenError, StoreError
-from emorhet_lens.screening import Screen, screen
+from emorhet_lens.screening.screen import Screen, screen
+from emorhet_lens.texts.concepts import ConceptGroup
 
 COLUMNS = ["mask", "concept", "own", "excess", "p_holm"]
 

@@ -3,8 +3,8 @@ import pickle
 
 import pytest
 
-from emorhet_lens.concepts import EMOTIONS, GROUPS, RHETORIC, ConceptGroup
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.texts.concepts import EMOTIONS, GROUPS, RHETORIC, ConceptGroup
 
 
 def test_the_built_in_groups_keep_their_order():

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from emorhet_lens.concepts import EMOTIONS, RHETORIC
 from emorhet_lens.corpora import facts, known, load_corpus, names, split_names
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC
 
 BUILT_IN = ("stimuli-emotion", "stimuli-rhetoric")
 
@@ -151,7 +151,7 @@ needs_data = pytest.mark.skipif(not DATA, reason="EMORHET_DATA does not name the
 # In a process of its own, without the type checks of these tests: there are more than 100,000 rows.
 MEASURE = """
 import json, sys
-from emorhet_lens.concepts import RHETORIC
+from emorhet_lens.texts.concepts import RHETORIC
 from emorhet_lens.corpora import load_corpus
 measured = {}
 for name, split in json.loads(sys.argv[1]):

@@ -7,10 +7,10 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from emorhet_lens.concepts import EMOTIONS, RHETORIC
-from emorhet_lens.corpus import Corpus, join, require_disjoint
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.examples import Example
+from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC
+from emorhet_lens.texts.corpus import Corpus, join, require_disjoint
+from emorhet_lens.texts.examples import Example
 
 SHARES = {"train": 0.8, "dev": 0.1, "test": 0.1}
 

@@ -8,10 +8,10 @@ from collections import Counter
 
 import pytest
 
-from emorhet_lens.concepts import EMOTIONS, RHETORIC, ConceptGroup
-from emorhet_lens.corpus_files import read_corpus
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.examples import Example
+from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC, ConceptGroup
+from emorhet_lens.texts.corpus_files import read_corpus
+from emorhet_lens.texts.examples import Example
 
 ROWS = [
     {
@@ -255,8 +255,8 @@ def large_file(tmp_path_factory):
 
 MEASURE = """
 import json, sys, tracemalloc
-from emorhet_lens.concepts import EMOTIONS
-from emorhet_lens.corpus_files import read_corpus
+from emorhet_lens.texts.concepts import EMOTIONS
+from emorhet_lens.texts.corpus_files import read_corpus
 tracemalloc.start()
 corpus = read_corpus(sys.argv[1], group=EMOTIONS, limit_per_label=20)
 peak = tracemalloc.get_traced_memory()[1]

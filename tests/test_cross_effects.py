@@ -9,15 +9,15 @@ import pytest
 from answering import ANSWERS, answering_model, answering_splits, sets_of
 from tiny import Planted
 
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.cross_effects import CrossEffects, cross_effects, finish_cross_effects
-from emorhet_lens.cross_plan import plan_cross_effects
-from emorhet_lens.effect_steps import OWN
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.activations.stats import ActivationStats
+from emorhet_lens.association.cross_effects import CrossEffects, cross_effects, finish_cross_effects
+from emorhet_lens.association.cross_plan import plan_cross_effects
+from emorhet_lens.causal.steps import OWN
 from emorhet_lens.errors import EffectsError, StoreError
-from emorhet_lens.neurons import Neurons
-from emorhet_lens.stats import ActivationStats
+from emorhet_lens.screening.neurons import Neurons
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
 
 FEELINGS = ConceptGroup("feelings", ("anger", "fear"), "neutral")
 FIGURES = ConceptGroup("figures", ("metaphor", "simile"), "neutral")

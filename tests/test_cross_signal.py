@@ -11,21 +11,21 @@ import torch
 from answering import ANSWERS, answering_model, sets_of
 from tiny import planted_corpus, tiny_llama
 
-from emorhet_lens.answers import Answers
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.cross_signal import enhance, plan_enhance
-from emorhet_lens.cross_signal_outcomes import TEST, CrossSignal
-from emorhet_lens.cross_signal_runs import balanced_score
-from emorhet_lens.cross_signal_store import cross_signal_figure, write_cross_signal, write_picture
-from emorhet_lens.effect_steps import OWN, Step
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.causal.outcomes import Effects
+from emorhet_lens.causal.steps import OWN, Step
+from emorhet_lens.cross_signal.enhance import enhance, plan_enhance
+from emorhet_lens.cross_signal.injections import require_injections
+from emorhet_lens.cross_signal.outcomes import TEST, CrossSignal
+from emorhet_lens.cross_signal.runs import balanced_score
+from emorhet_lens.cross_signal.store import cross_signal_figure, write_cross_signal, write_picture
 from emorhet_lens.errors import EffectsError, ModelError, StoreError
-from emorhet_lens.hosts import ModelIdentity
-from emorhet_lens.injections import require_injections
-from emorhet_lens.outcomes import Effects
-from emorhet_lens.questions import Question
-from emorhet_lens.steering_controls import written_lengths
+from emorhet_lens.models.hosts import ModelIdentity
+from emorhet_lens.readouts.answers import Answers
+from emorhet_lens.readouts.questions import Question
+from emorhet_lens.steering.controls import written_lengths
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
 
 DEVICES = ConceptGroup("devices", ("simile", "irony"), "literal")
 NAMES = {"anger": "simile", "fear": "irony", "neutral": "literal"}

@@ -6,11 +6,11 @@ from answering import ANSWERS, answering_model, answering_splits, sets_of
 from tiny_masks import hooks_on, posts
 
 from emorhet_lens import mask_kinds
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.effect_plan import effects
-from emorhet_lens.loop_matched import tune_all
-from emorhet_lens.reduction import STATISTICS, reduce_texts
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.activations.reduction import STATISTICS, reduce_texts
+from emorhet_lens.causal.plan import effects
 from emorhet_lens.scorers import SCORERS
+from emorhet_lens.tuning.loop_matched import tune_all
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import PAIR_GROUP, null_corpus, texts_corpus, tiny_corpus
 
-from emorhet_lens.corpus import Corpus, join
-from emorhet_lens.design import assign_cells
+from emorhet_lens.activations.design import assign_cells
+from emorhet_lens.texts.corpus import Corpus, join
 
 
 def true_cells(corpus, seed=0):

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_masks import unchecked
 
-from emorhet_lens.dose_search import Budget, DoseSearch, Trial
-from emorhet_lens.doses import Dose, dose_at, ladder
 from emorhet_lens.errors import EffectsError
+from emorhet_lens.tuning.dose_search import Budget, DoseSearch, Trial
+from emorhet_lens.tuning.doses import Dose, dose_at, ladder
 
 CURVES = st.lists(st.tuples(st.sampled_from([0.2, 0.5, 0.8]), st.sampled_from([1.0, 1.4, 1.6])), min_size=6, max_size=6)
 

@@ -10,10 +10,10 @@ from tiny import planted_corpus
 from tiny_masks import neurons_at, require_same_mask
 
 from emorhet_lens import mask_kinds
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.doses import Dose, by_difference, dose_at, dosed_mask, ladder
+from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import MaskError
 from emorhet_lens.scorers import difference
+from emorhet_lens.tuning.doses import Dose, by_difference, dose_at, dosed_mask, ladder
 
 PLACES = ((1, 3), (0, 5), (0, 2), (1, 0), (0, 30))
 

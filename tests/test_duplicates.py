@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emorhet_lens.concepts import EMOTIONS
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.examples import Example
 from emorhet_lens.quality import NearPair, find_duplicates, near_pairs, overlaps
+from emorhet_lens.texts.concepts import EMOTIONS
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 
 def corpus(*texts: str, labels: str | list[str] = "fear", contexts=None, pairs=None, name: str = "c") -> Corpus:

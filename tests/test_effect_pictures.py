@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 import torch
 
-from emorhet_lens.answers import Answers
-from emorhet_lens.effect_pictures import excess_picture, matrix_picture
-from emorhet_lens.effect_steps import OWN, Step
-from emorhet_lens.effect_tables import EffectTables
-from emorhet_lens.hosts import ModelIdentity
-from emorhet_lens.outcomes import Effects
-from emorhet_lens.questions import Question
+from emorhet_lens.causal.outcomes import Effects
+from emorhet_lens.causal.pictures import excess_picture, matrix_picture
+from emorhet_lens.causal.steps import OWN, Step
+from emorhet_lens.causal.tables import EffectTables
+from emorhet_lens.models.hosts import ModelIdentity
+from emorhet_lens.readouts.answers import Answers
+from emorhet_lens.readouts.questions import Question
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra 'show')")
 LABELS = ("glad", "sad", "plain")

@@ -12,14 +12,14 @@ from tiny import planted_corpus, tiny_llama
 from tiny_masks import neurons_at
 
 from emorhet_lens import mask_kinds
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.corpus import Corpus, join
-from emorhet_lens.effect_plan import effects, plan_effects
-from emorhet_lens.effect_steps import OWN
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.causal.plan import effects, plan_effects
+from emorhet_lens.causal.steps import OWN
 from emorhet_lens.errors import CorpusError, EffectsError, ReadoutError, ScreenError, StoreError
-from emorhet_lens.masks import Mask
-from emorhet_lens.probe import Probe
-from emorhet_lens.zero_shot import ZeroShot
+from emorhet_lens.masks.mask import Mask
+from emorhet_lens.readouts.probe import Probe
+from emorhet_lens.readouts.zero_shot import ZeroShot
+from emorhet_lens.texts.corpus import Corpus, join
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 
-from emorhet_lens.effect_steps import OWN, Step, plan_steps
+from emorhet_lens.causal.steps import OWN, Step, plan_steps
 from emorhet_lens.errors import EffectsError
-from emorhet_lens.questions import Question
+from emorhet_lens.readouts.questions import Question
 
 EMOTIONS = (Question(("glad", "sad", "plain")),)
 DEVICES = (Question(("glad", "plain"), "a"), Question(("sad", "plain"), "a"), Question(("sad", "plain"), "b"))

@@ -6,12 +6,12 @@ import pytest
 import torch
 from tiny import tiny_llama
 
-from emorhet_lens.answers import Answers
-from emorhet_lens.effect_steps import OWN, Step
-from emorhet_lens.effect_store import PLAN_FILE, EffectFiles
+from emorhet_lens.causal.side_effects import SideEffect
+from emorhet_lens.causal.steps import OWN, Step
+from emorhet_lens.causal.store import PLAN_FILE, EffectFiles
 from emorhet_lens.errors import StoreError
-from emorhet_lens.hosts import identify
-from emorhet_lens.side_effects import SideEffect
+from emorhet_lens.models.hosts import identify
+from emorhet_lens.readouts.answers import Answers
 
 OPTIONS = {"seed": 0, "masks": {"zero": ["ab"]}, "n_random": 2, "where": "all"}
 STEP = Step("zero", "glad", OWN, 0)

@@ -11,8 +11,8 @@ import pytest
 from answering import Family, null_family, planted_family
 from scipy.stats import binom, kstest
 
-from emorhet_lens.changes import Change
-from emorhet_lens.inference import paired_p
+from emorhet_lens.causal.changes import Change
+from emorhet_lens.causal.inference import paired_p
 
 N_NULL, N_PLANTED, LEVEL = 10, 3, 0.05
 

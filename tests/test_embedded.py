@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from emorhet_lens import embedded
 from emorhet_lens.errors import ModelError
+from emorhet_lens.models import embedded
 
 
 @pytest.fixture

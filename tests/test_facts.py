@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from emorhet_lens.concepts import EMOTIONS, RHETORIC
 from emorhet_lens.corpora.facts import DIRECTORY, PUBLISHERS, facts, known, read_facts
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC
 
 TEN = ("EmoPrism", "FLUTE", "GoEmotions", "HYPO", "HYPO-L", "iSarcasm", "ISEAR", "MELD", "MOH-X", "TroFi")
 

@@ -7,8 +7,8 @@ from asking import next_log_probs, silence, spoil
 from tiny import tiny_llama
 
 from emorhet_lens.errors import ModelError
-from emorhet_lens.fluency import distinct, fluency, repetition, surprise
-from emorhet_lens.generation import generate
+from emorhet_lens.generation.fluency import distinct, fluency, repetition, surprise
+from emorhet_lens.generation.generate import generate
 
 TOKENS = (((1, 9, 12), (20, 7, 30)), ((1,), (8,)), ((1, 9), ()), ((1, 30, 8, 9, 11), (33, 12)))
 

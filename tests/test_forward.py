@@ -7,10 +7,10 @@ import pytest
 import torch
 from tiny import tiny_gpt2, tiny_llama
 
-from emorhet_lens.batches import Encoded, pad_batch
 from emorhet_lens.errors import ModelError
-from emorhet_lens.forward import read_layers
-from emorhet_lens.sites import hook_names
+from emorhet_lens.models.sites import hook_names
+from emorhet_lens.passes.batches import Encoded, pad_batch
+from emorhet_lens.passes.forward import read_layers
 
 TEXTS = [Encoded((1, 9, 12, 20, 7), (True,) * 5), Encoded((1, 30, 8), (True,) * 3)]
 

@@ -9,20 +9,20 @@ from answering import answering_model
 from tiny import micro_model, planted_corpus, texts_corpus, tiny_corpus, tiny_gpt2, tiny_llama
 from tiny_masks import OTHER_TOKENS, PLACES, TOKENS, hooks_on, neurons_at, posts, unchecked
 
-from emorhet_lens.batches import Encoded, pad_batch
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.doses import Dose, dosed_mask
-from emorhet_lens.effect_inputs import mask_digest
-from emorhet_lens.effect_plan import effects
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.causal.inputs import mask_digest
+from emorhet_lens.causal.plan import effects
 from emorhet_lens.errors import EffectsError, MaskError, StoreError
-from emorhet_lens.gate import Gate
-from emorhet_lens.gate_calibration import calibrate_gate
-from emorhet_lens.gate_scores import position_scores, unbounded_gate
-from emorhet_lens.gated import Gated
-from emorhet_lens.hosts import identify
-from emorhet_lens.mask_kinds import attenuate, clamp, resample, shift, zero
-from emorhet_lens.neurons import Neurons
-from emorhet_lens.prompts import Prompt
+from emorhet_lens.gates.calibration import calibrate_gate
+from emorhet_lens.gates.scores import position_scores, unbounded_gate
+from emorhet_lens.masks.gate import Gate
+from emorhet_lens.masks.gated import Gated
+from emorhet_lens.masks.mask_kinds import attenuate, clamp, resample, shift, zero
+from emorhet_lens.models.hosts import identify
+from emorhet_lens.passes.batches import Encoded, pad_batch
+from emorhet_lens.passes.prompts import Prompt
+from emorhet_lens.screening.neurons import Neurons
+from emorhet_lens.tuning.doses import Dose, dosed_mask
 
 CPU = torch.device("cpu")
 TEXTS = [

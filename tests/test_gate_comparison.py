@@ -11,20 +11,20 @@ from answering import ANSWERS, answering_model, sets_of
 from tiny import planted_corpus
 from tiny_masks import require_same_mask
 
-from emorhet_lens.batches import encode_corpus
-from emorhet_lens.collect import collect_stats
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.causal.side_effects import side_effects
+from emorhet_lens.causal.text_costs import text_costs
 from emorhet_lens.errors import EffectsError, ReadoutError, StoreError
-from emorhet_lens.gate_arms import GATED, PLAIN, Arm, ConceptGates, dose_for, masked_at
-from emorhet_lens.gate_calibration import calibrate_gate
-from emorhet_lens.gate_comparison import compare_gates, plan_gates
-from emorhet_lens.gate_outcomes import GateComparison, write_comparison
-from emorhet_lens.gate_pictures import gate_figure, write_picture
-from emorhet_lens.gate_runs import GatePlan
-from emorhet_lens.gated import Gated
-from emorhet_lens.mask_kinds import amplify, attenuate
-from emorhet_lens.prompts import Prompt
-from emorhet_lens.side_effects import side_effects
-from emorhet_lens.text_costs import text_costs
+from emorhet_lens.gates.arms import GATED, PLAIN, Arm, ConceptGates, dose_for, masked_at
+from emorhet_lens.gates.calibration import calibrate_gate
+from emorhet_lens.gates.comparison import compare_gates, plan_gates
+from emorhet_lens.gates.outcomes import GateComparison, write_comparison
+from emorhet_lens.gates.pictures import gate_figure, write_picture
+from emorhet_lens.gates.runs import GatePlan
+from emorhet_lens.masks.gated import Gated
+from emorhet_lens.masks.mask_kinds import amplify, attenuate
+from emorhet_lens.passes.batches import encode_corpus
+from emorhet_lens.passes.prompts import Prompt
 
 DOSES = (0.5, 1.0)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tiny import WORDS, tiny_llama
 
 from emorhet_lens.errors import CorpusError, ReadoutError
-from emorhet_lens.generated import Generated, parse_answer
+from emorhet_lens.readouts.generated import Generated, parse_answer
 
 TEST = splits(12)["test"]
 LABEL_WORDS = ("anger", "fear", "so sad", "sad", "dis-like")

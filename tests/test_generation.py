@@ -10,13 +10,13 @@ from tiny import tiny_gpt2, tiny_llama
 from tiny_masks import PLACES, hooks_on, neurons_at
 
 from emorhet_lens import mask_kinds
-from emorhet_lens.decoding import nucleus, write_tokens
 from emorhet_lens.errors import MaskError, ModelError, PromptError, ReadoutError, StoreError
-from emorhet_lens.gate import Gate
-from emorhet_lens.gated import Gated
-from emorhet_lens.generation import generate
-from emorhet_lens.hosts import identify
-from emorhet_lens.mask_points import add_mask_points, remove_mask_points
+from emorhet_lens.generation.generate import generate
+from emorhet_lens.masks.gate import Gate
+from emorhet_lens.masks.gated import Gated
+from emorhet_lens.masks.mask_points import add_mask_points, remove_mask_points
+from emorhet_lens.models.hosts import identify
+from emorhet_lens.passes.decoding import nucleus, write_tokens
 
 PROMPTS = ("the dog was angry", "", "rain", "she and the child on the cold road , so")
 NEW = 6

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from emorhet_lens import EMOTIONS, RHETORIC, load_corpus
+from emorhet_lens.corpora.held_out import DEV_TEXTS, load_held_out
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.held_out import DEV_TEXTS, load_held_out
 
 
 def write(path: Path, labels: list[str], name: str, n: int) -> None:

@@ -8,7 +8,7 @@ from tiny import HOSTS, gpt2_weights, hooked_llama, micro_model, tiny_gpt2, tiny
 from transformer_lens.model_bridge import TransformerBridge
 
 from emorhet_lens.errors import ModelError, StoreError
-from emorhet_lens.hosts import LensModel, ModelIdentity, identify, output_weights, require_evaluation
+from emorhet_lens.models.hosts import LensModel, ModelIdentity, identify, output_weights, require_evaluation
 
 
 def test_every_host_is_a_lens_model(any_host):

@@ -11,11 +11,11 @@ from tiny_masks import PLACES as TINY_PLACES
 from tiny_masks import TOKENS, neurons_at, posts, require_same_mask
 
 from emorhet_lens import mask_kinds
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.corpus import join
+from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import MaskError, StoreError
-from emorhet_lens.induction import FORMS, SHIFTS, concept_means, induce, sign_shares
-from emorhet_lens.neurons import Neurons
+from emorhet_lens.screening.neurons import Neurons
+from emorhet_lens.steering.induction import FORMS, SHIFTS, concept_means, induce, sign_shares
+from emorhet_lens.texts.corpus import join
 
 PLACES = ((1, 0), (0, 1), (0, 0), (1, 2))
 MICRO = texts_corpus(("glad", "a b b"), ("plain", "c a"), ("glad", "b"))

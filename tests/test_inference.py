@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from emorhet_lens.causal.inference import bootstrap_interval, excess_over_random, holm, paired_p
 from emorhet_lens.errors import EffectsError
-from emorhet_lens.inference import bootstrap_interval, excess_over_random, holm, paired_p
 
 CHANGES = torch.tensor([0.5, -1.0, 0.25, 2.0, -0.75, 1.5, 0.0, 0.125], dtype=torch.float64)
 NUMBERS = st.floats(-100, 100).map(lambda x: round(x, 3))

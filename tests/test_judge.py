@@ -7,9 +7,9 @@ import pytest
 import torch
 from tiny import PAIR_GROUP, planted_corpus, texts_corpus, tiny_corpus, tiny_llama
 
-from emorhet_lens.collect import collect_stats
+from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.judge import NOTHING, train_judge
+from emorhet_lens.generation.judge import NOTHING, train_judge
 
 WORDS = {"glad": "sun song bright", "sad": "rain storm dark", "plain": "road house door"}
 

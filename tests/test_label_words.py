@@ -9,11 +9,11 @@ from tiny import PAIR_GROUP, SPECIAL, WORDS, tiny_llama, word_tokenizer
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from emorhet_lens.batches import encode_corpus
 from emorhet_lens.errors import ReadoutError
-from emorhet_lens.label_words import LabelTokens, label_tokens, separator, words_of
-from emorhet_lens.passes import Passes
-from emorhet_lens.prompts import Prompt
+from emorhet_lens.passes.batches import encode_corpus
+from emorhet_lens.passes.passes import Passes
+from emorhet_lens.passes.prompts import Prompt
+from emorhet_lens.readouts.label_words import LabelTokens, label_tokens, separator, words_of
 
 LABELS = PAIR_GROUP.labels
 

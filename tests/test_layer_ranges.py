@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emorhet_lens.errors import EffectsError
-from emorhet_lens.layer_ranges import NAMES, THIRDS, LayerRange, layer_range, layer_ranges
+from emorhet_lens.sweeps.layer_ranges import NAMES, THIRDS, LayerRange, layer_range, layer_ranges
 
 
 @pytest.mark.parametrize(

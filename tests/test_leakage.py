@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from emorhet_lens.concepts import EMOTIONS, RHETORIC, ConceptGroup
 from emorhet_lens.corpora import load_corpus
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.examples import Example
 from emorhet_lens.quality import device_leakage, leakage, learning_curve, outside_leakage
 from emorhet_lens.quality.word_classifier import out_of_fold
+from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC, ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 LABELS = ("fear", "anger", "neutral")
 WORDS = [f"word{i}" for i in range(200)]

@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from emorhet_lens import EMOTIONS, Corpus, Example, Generated, Question, Screen, effects, load_model
-from emorhet_lens.cli import app
-from emorhet_lens.embedded import embedded_dir
-from emorhet_lens.presets import LEE2025_PROMPT
+from emorhet_lens.cli.commands import app
+from emorhet_lens.models.embedded import embedded_dir
+from emorhet_lens.screening.presets import LEE2025_PROMPT
 
 DIALOGUES = {
     "anger": ("A: You read my letters?\nB: I did.\nA: Then pack.", "A: He took credit again.\nB: Third time."),

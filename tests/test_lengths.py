@@ -2,11 +2,11 @@
 
 import pytest
 
-from emorhet_lens.concepts import EMOTIONS
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.examples import Example
 from emorhet_lens.quality import Lengths, length_outliers, lengths_by_label
+from emorhet_lens.texts.concepts import EMOTIONS
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 
 def corpus(*lengths: int, labels: str = "f", sources: str = "s") -> Corpus:

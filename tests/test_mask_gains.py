@@ -5,11 +5,11 @@ import torch
 from tiny import tiny_corpus, tiny_llama
 from tiny_masks import OTHER_TOKENS, PLACES, TOKENS, hooks_on, neurons_at
 
-from emorhet_lens.collect import collect_stats
+from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import MaskError, StoreError
-from emorhet_lens.mask_gains import record_gains
-from emorhet_lens.mask_kinds import amplify, attenuate, zero
-from emorhet_lens.mask_points import add_mask_points, remove_mask_points
+from emorhet_lens.masks.mask_gains import record_gains
+from emorhet_lens.masks.mask_kinds import amplify, attenuate, zero
+from emorhet_lens.masks.mask_points import add_mask_points, remove_mask_points
 
 NAMES = ["blocks.0.mlp.hook_gain", "blocks.1.mlp.hook_gain"]
 

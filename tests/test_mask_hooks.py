@@ -8,13 +8,13 @@ from tiny import N_CTX, micro_model, texts_corpus, tiny_corpus, tiny_llama, tiny
 from tiny_masks import OTHER_TOKENS, PLACES, TOKENS, hooks_on, neurons_at, posts
 from transformer_lens import patching
 
-from emorhet_lens.batches import Encoded, pad_batch
-from emorhet_lens.collect import collect_stats
+from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import MaskError, ModelError, StoreError
-from emorhet_lens.hosts import identify
-from emorhet_lens.mask_hooks import LayerMask, masking_hook
-from emorhet_lens.mask_kinds import amplify, attenuate, clamp, mean, resample, shift, zero
-from emorhet_lens.mask_positions import Positions
+from emorhet_lens.masks.mask_hooks import LayerMask, masking_hook
+from emorhet_lens.masks.mask_kinds import amplify, attenuate, clamp, mean, resample, shift, zero
+from emorhet_lens.masks.mask_positions import Positions
+from emorhet_lens.models.hosts import identify
+from emorhet_lens.passes.batches import Encoded, pad_batch
 
 CPU = torch.device("cpu")
 TEXTS = [

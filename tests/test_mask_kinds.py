@@ -8,10 +8,10 @@ from tiny import micro_model, texts_corpus, tiny_llama
 from tiny_masks import neurons_at, posts
 
 from emorhet_lens import mask_kinds
-from emorhet_lens.collect import collect_stats
+from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import MaskError, StoreError
-from emorhet_lens.hosts import identify
-from emorhet_lens.mask_kinds import amplify, attenuate, clamp, from_scores, mean, resample, shift, zero
+from emorhet_lens.masks.mask_kinds import amplify, attenuate, clamp, from_scores, mean, resample, shift, zero
+from emorhet_lens.models.hosts import identify
 
 # In this order on purpose: columns of a mask are sorted, values are given in the order of the neurons.
 PLACES = ((1, 0), (0, 1), (0, 0), (1, 2))

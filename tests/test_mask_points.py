@@ -7,10 +7,10 @@ import torch
 from tiny import HAS_HOOKED, micro_model, tiny_corpus, tiny_llama, tiny_mixtral
 from tiny_masks import OTHER_TOKENS, PLACES, TOKENS, hooks_on, neurons_at
 
-from emorhet_lens.collect import collect_stats
+from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import MaskError, ModelError
-from emorhet_lens.mask_kinds import amplify, attenuate, clamp, resample, shift, zero
-from emorhet_lens.mask_points import add_mask_points, has_mask_points, mask_point, remove_mask_points
+from emorhet_lens.masks.mask_kinds import amplify, attenuate, clamp, resample, shift, zero
+from emorhet_lens.masks.mask_points import add_mask_points, has_mask_points, mask_point, remove_mask_points
 
 NAMES = ["blocks.0.mlp.hook_gain", "blocks.1.mlp.hook_gain"]
 

@@ -5,7 +5,7 @@ import torch
 from tiny_masks import unchecked
 
 from emorhet_lens.errors import MaskError
-from emorhet_lens.mask_positions import Positions
+from emorhet_lens.masks.mask_positions import Positions
 
 CPU = torch.device("cpu")
 LEFT = torch.tensor([[1, 1, 1, 1], [0, 0, 1, 1]])

@@ -10,9 +10,9 @@ from tiny import tiny_gpt2, tiny_llama
 from tiny_masks import OTHER_TOKENS, PLACES, TOKENS, VALUES, neurons_at, posts, require_same_mask, unchecked
 
 from emorhet_lens.errors import MaskError, StoreError
-from emorhet_lens.hosts import ModelIdentity, identify
-from emorhet_lens.mask_kinds import amplify, clamp, resample, shift, zero
-from emorhet_lens.masks import Mask
+from emorhet_lens.masks.mask import Mask
+from emorhet_lens.masks.mask_kinds import amplify, clamp, resample, shift, zero
+from emorhet_lens.models.hosts import ModelIdentity, identify
 
 MODEL = ModelIdentity("by hand", "Hand", "0", False, "float64", 3, 5, (1.0,) * 12)
 

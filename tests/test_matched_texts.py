@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emorhet_lens.concepts import EMOTIONS
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.examples import Example
+from emorhet_lens.texts.concepts import EMOTIONS
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 
 def corpus(*facts: tuple[str, int], source: str = "s", topics: list[str | None] | None = None) -> Corpus:

@@ -6,10 +6,10 @@ import torch
 from oracles import stats_by_hand
 
 from emorhet_lens.errors import ScreenError
-from emorhet_lens.hosts import ModelIdentity
-from emorhet_lens.matching import QUANTITIES, Background, match_sets
-from emorhet_lens.neurons import Neurons
-from emorhet_lens.screening import screen
+from emorhet_lens.models.hosts import ModelIdentity
+from emorhet_lens.screening.matching import QUANTITIES, Background, match_sets
+from emorhet_lens.screening.neurons import Neurons
+from emorhet_lens.screening.screen import screen
 
 LAYERS, WIDTH = 2, 1500
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 from tiny import HAS_HOOKED, gpt2_weights, llama_weights, save_model
 
-from emorhet_lens import embedded, models
 from emorhet_lens.errors import ModelError
-from emorhet_lens.hosts import identify
-from emorhet_lens.models import load_model
+from emorhet_lens.models import embedded
+from emorhet_lens.models import loading as models
+from emorhet_lens.models.hosts import identify
+from emorhet_lens.models.loading import load_model
 
 needs_hooked = pytest.mark.skipif(not HAS_HOOKED, reason="this transformer-lens has no HookedTransformer")
 TOKENS = torch.tensor([[1, 9, 12, 20, 7]])

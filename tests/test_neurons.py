@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tiny import tiny_llama
 
 from emorhet_lens.errors import ScreenError, StoreError
-from emorhet_lens.hosts import ModelIdentity, identify
-from emorhet_lens.neurons import Neurons, neurons_from
+from emorhet_lens.models.hosts import ModelIdentity, identify
+from emorhet_lens.screening.neurons import Neurons, neurons_from
 
 MODEL = ModelIdentity("by hand", "Hand", "0", False, "float64", 2, 4, (1.0,) * 8)
 CONCEPTS = ("a", "b")

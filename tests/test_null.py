@@ -9,12 +9,12 @@ import pytest
 from oracles import stats_by_hand
 from scipy.stats import binom, t
 
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.presets import preset
 from emorhet_lens.scorers import SCORERS
-from emorhet_lens.screening import screen
-from emorhet_lens.selection import ScreenOptions, select
-from emorhet_lens.stability import measure_stability
+from emorhet_lens.screening.presets import preset
+from emorhet_lens.screening.screen import screen
+from emorhet_lens.screening.selection import ScreenOptions, select
+from emorhet_lens.screening.stability import measure_stability
+from emorhet_lens.texts.concepts import ConceptGroup
 
 ABC = ConceptGroup("letters", ("a", "b", "c"), "rest")
 TOKENS = 10

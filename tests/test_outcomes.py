@@ -8,14 +8,14 @@ import pytest
 import torch
 from tiny import tiny_llama
 
-from emorhet_lens.answers import Answers
-from emorhet_lens.effect_steps import OWN, Step
+from emorhet_lens.causal.inference import excess_over_random, holm
+from emorhet_lens.causal.outcomes import Effects
+from emorhet_lens.causal.side_effects import SideEffect
+from emorhet_lens.causal.steps import OWN, Step
 from emorhet_lens.errors import EffectsError
-from emorhet_lens.hosts import identify
-from emorhet_lens.inference import excess_over_random, holm
-from emorhet_lens.outcomes import Effects
-from emorhet_lens.questions import Question
-from emorhet_lens.side_effects import SideEffect
+from emorhet_lens.models.hosts import identify
+from emorhet_lens.readouts.answers import Answers
+from emorhet_lens.readouts.questions import Question
 
 LABELS = ("glad", "sad", "plain")
 QUESTIONS = (Question(LABELS),)

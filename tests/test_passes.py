@@ -5,9 +5,9 @@ import torch
 from asking import hooks_on, silence, splits
 from tiny import tiny_llama
 
-from emorhet_lens.batches import encode_corpus
-from emorhet_lens.passes import Passes
-from emorhet_lens.prompts import Prompt
+from emorhet_lens.passes.batches import encode_corpus
+from emorhet_lens.passes.passes import Passes
+from emorhet_lens.passes.prompts import Prompt
 
 
 @pytest.mark.parametrize("size", [1, 4, 100, "auto"])

@@ -9,7 +9,7 @@ import pytest
 
 from emorhet_lens.errors import EmorhetError
 from emorhet_lens.pictures import layer_picture, stability_picture
-from emorhet_lens.stability import Stability
+from emorhet_lens.screening.stability import Stability
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra 'show')")
 HISTOGRAM = pd.DataFrame({"glad": [0, 3, 1], "cost $x$": [0, 0, 0], "sad": [12, 0, 0]})

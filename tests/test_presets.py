@@ -6,14 +6,14 @@ from oracles import firing_probabilities, lape_selection, lee_selection, stats_b
 from sklearn.metrics import average_precision_score
 from tiny import planted_corpus
 
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.concepts import ConceptGroup
+from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import ScreenError
-from emorhet_lens.presets import LEE2025_PROMPT, PRESETS, preset
-from emorhet_lens.prompts import as_prompt
+from emorhet_lens.passes.prompts import as_prompt
 from emorhet_lens.scorers import SCORERS
-from emorhet_lens.screening import screen
-from emorhet_lens.selection import select
+from emorhet_lens.screening.presets import LEE2025_PROMPT, PRESETS, preset
+from emorhet_lens.screening.screen import screen
+from emorhet_lens.screening.selection import select
+from emorhet_lens.texts.concepts import ConceptGroup
 
 ABC = ConceptGroup("letters", ("a", "b", "c"), "rest")
 

@@ -11,8 +11,8 @@ from scipy import stats
 from tiny import null_corpus, planted_corpus, tiny_llama
 
 from emorhet_lens.errors import ModelError, ReadoutError
-from emorhet_lens.probe import Probe
-from emorhet_lens.questions import Question
+from emorhet_lens.readouts.probe import Probe
+from emorhet_lens.readouts.questions import Question
 
 PARTS = splits(24)
 TEST, TRAIN = PARTS["test"], PARTS["train"]

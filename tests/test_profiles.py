@@ -9,14 +9,14 @@ from scipy.stats import kstest, spearmanr, wasserstein_distance
 from tiny import Planted, planted_corpus, planted_model
 from two_groups import screened, two_groups
 
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.activations.sums import Cell
+from emorhet_lens.association.label_shuffles import shuffled_labels
+from emorhet_lens.association.layer_distance import layer_distance
+from emorhet_lens.association.profiles import correlate_profiles, profile, spearman
 from emorhet_lens.errors import ScreenError
-from emorhet_lens.label_shuffles import shuffled_labels
-from emorhet_lens.layer_distance import layer_distance
-from emorhet_lens.profiles import correlate_profiles, profile, spearman
-from emorhet_lens.sums import Cell
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
 
 
 def test_profiles_of_the_same_words_go_together_beyond_shuffled_labels() -> None:

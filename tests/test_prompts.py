@@ -7,8 +7,8 @@ import pytest
 from tiny import word_tokenizer
 
 from emorhet_lens.errors import PromptError
-from emorhet_lens.examples import Example
-from emorhet_lens.prompts import Prompt, as_prompt
+from emorhet_lens.passes.prompts import Prompt, as_prompt
+from emorhet_lens.texts.examples import Example
 
 EXAMPLE = Example("1", "so glad", "glad", "made", context=("was it ?", "it was"))
 

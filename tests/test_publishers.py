@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from emorhet_lens.concepts import EMOTIONS, RHETORIC
 from emorhet_lens.corpora import facts, known, load_corpus, names, split_names
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC
 
 GOEMOTIONS = (
     "Well done, really.\t0\tc1\n"  # admiration

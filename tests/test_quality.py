@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from emorhet_lens.concepts import EMOTIONS, RHETORIC
 from emorhet_lens.corpora import load_corpus
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.examples import Example
 from emorhet_lens.quality import describe_quality
-from emorhet_lens.report_texts import texts_section
+from emorhet_lens.report.texts import texts_section
+from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 WORDS = [f"word{i}" for i in range(300)]
 

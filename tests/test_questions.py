@@ -5,11 +5,11 @@ import inspect
 import pytest
 from tiny import PAIR_GROUP, texts_corpus
 
-from emorhet_lens.concepts import EMOTIONS, RHETORIC
-from emorhet_lens.corpus import Corpus, join
 from emorhet_lens.errors import ReadoutError
-from emorhet_lens.examples import Example
-from emorhet_lens.questions import Question, questions_for
+from emorhet_lens.readouts.questions import Question, questions_for
+from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC
+from emorhet_lens.texts.corpus import Corpus, join
+from emorhet_lens.texts.examples import Example
 
 
 def rhetoric(*cells, group=RHETORIC):

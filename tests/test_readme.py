@@ -38,7 +38,7 @@ def test_hooked_block_runs() -> None:
 def test_commands_name_options_that_exist() -> None:
     from typer.main import get_command
 
-    from emorhet_lens.cli import app
+    from emorhet_lens.cli.commands import app
 
     commands = get_command(app).commands  # type: ignore[attr-defined]
     lines = re.findall(r"^emorhet (screen|validate|run) (.*)$", README, flags=re.MULTILINE)

@@ -7,14 +7,14 @@ import torch
 from asking import TEMPLATE, WORDS_OF, hooks_on, silence, splits
 from tiny import PAIR_GROUP, tiny_llama
 
-from emorhet_lens.answers import Answers
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import ModelError, ReadoutError, StoreError
-from emorhet_lens.probe import Probe
-from emorhet_lens.questions import Question
-from emorhet_lens.readouts import prepare_all
-from emorhet_lens.zero_shot import FewShot, ZeroShot
+from emorhet_lens.readouts.answers import Answers
+from emorhet_lens.readouts.probe import Probe
+from emorhet_lens.readouts.questions import Question
+from emorhet_lens.readouts.readout import prepare_all
+from emorhet_lens.readouts.zero_shot import FewShot, ZeroShot
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
 
 PARTS = splits(12)
 TEST, DEV, TRAIN = (PARTS[name] for name in ("test", "dev", "train"))

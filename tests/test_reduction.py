@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from emorhet_lens.activations.reduction import STATISTICS, reduce_texts, reduce_with_tensors
 from emorhet_lens.errors import ModelError
-from emorhet_lens.reduction import STATISTICS, reduce_texts, reduce_with_tensors
 
 # Two texts of three positions and two neurons; the first text's last position is padding.
 VALUES = torch.tensor([[[1.0, -2.0], [3.0, 0.0], [99.0, 99.0]], [[-1.0, 0.5], [0.0, 2.0], [-4.0, 1.5]]])
@@ -102,7 +102,7 @@ def test_the_first_reduction_leaves_torch_its_threads():
     # In a process of its own: only the first launch of the compiled loop would change them.
     script = (
         "import torch; torch.set_num_threads(1); "
-        "from emorhet_lens.reduction import reduce_texts; "
+        "from emorhet_lens.activations.reduction import reduce_texts; "
         "reduce_texts(torch.ones(1, 2, 3), torch.ones(1, 2, dtype=torch.bool), 0); "
         "print(torch.get_num_threads())"
     )

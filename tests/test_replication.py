@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from tiny import Planted, null_corpus, planted_corpus
 
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.corpus import Corpus
+from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import EmorhetError, ScreenError
-from emorhet_lens.replication import replicate
-from emorhet_lens.screening import Screen, screen
+from emorhet_lens.replication.replicate import replicate
+from emorhet_lens.screening.screen import Screen, screen
+from emorhet_lens.texts.corpus import Corpus
 
 SHARE = 0.06
 

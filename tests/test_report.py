@@ -8,14 +8,14 @@ from html.parser import HTMLParser
 import pytest
 from tiny import planted_corpus, tiny_corpus
 
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.effect_tables import EffectTables
-from emorhet_lens.embedded import NAME
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.causal.tables import EffectTables
 from emorhet_lens.errors import CorpusError, ScreenError
+from emorhet_lens.models.embedded import NAME
 from emorhet_lens.quality import describe_quality
-from emorhet_lens.report import write_report
-from emorhet_lens.report_parts import GroupReport, gather
-from emorhet_lens.screening import screen
+from emorhet_lens.report.parts import GroupReport, gather
+from emorhet_lens.report.report import write_report
+from emorhet_lens.screening.screen import screen
 from emorhet_lens.show import page_script
 
 pytest.importorskip("circuitsvis", reason="circuitsvis is not installed (extra 'show')")
@@ -292,8 +292,8 @@ def test_the_texts_stand_in_the_report(found, group, page, tmp_path):
 
 @pytest.fixture(scope="module")
 def effects(planted, found):
-    from emorhet_lens.effect_plan import effects as measure
-    from emorhet_lens.probe import Probe
+    from emorhet_lens.causal.plan import effects as measure
+    from emorhet_lens.readouts.probe import Probe
 
     _, screened = found
     unseen = planted_corpus(planted, per_label=12, seed=5).split({"train": 0.5, "test": 0.5})

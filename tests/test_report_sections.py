@@ -13,20 +13,20 @@ import pytest
 from test_report import Page
 from tiny import planted_corpus
 
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.effect_tables import Asked, EffectTables
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.causal.tables import Asked, EffectTables
 from emorhet_lens.errors import StoreError
-from emorhet_lens.questions import Question
-from emorhet_lens.replication_tables import ReplicationTables
-from emorhet_lens.report import write_report
-from emorhet_lens.report_effects import effects_section
-from emorhet_lens.report_measurements import replication_section, sweep_section, tuning_section
-from emorhet_lens.report_parts import GroupReport
-from emorhet_lens.screening import screen
+from emorhet_lens.readouts.questions import Question
+from emorhet_lens.replication.tables import ReplicationTables
+from emorhet_lens.report.effects import effects_section
+from emorhet_lens.report.measurements import replication_section, sweep_section, tuning_section
+from emorhet_lens.report.parts import GroupReport
+from emorhet_lens.report.report import write_report
+from emorhet_lens.screening.screen import screen
 from emorhet_lens.store import write_json
-from emorhet_lens.sweep_tables import SweepTables
-from emorhet_lens.tuning_pictures import traces_picture
-from emorhet_lens.tuning_record import TuningRecord
+from emorhet_lens.sweeps.tables import SweepTables
+from emorhet_lens.validation.tuning_pictures import traces_picture
+from emorhet_lens.validation.tuning_record import TuningRecord
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra 'show')")
 CONCEPTS = ("anger", "fear")

@@ -5,9 +5,9 @@ import torch
 from asking import hooks_on, spoil
 from tiny import bridge, llama_weights, tiny_llama
 
-from emorhet_lens.batches import Encoded, pad_batch
 from emorhet_lens.errors import ModelError
-from emorhet_lens.residual import final_logits, final_residual, last_positions, shortcut_holds
+from emorhet_lens.passes.batches import Encoded, pad_batch
+from emorhet_lens.passes.residual import final_logits, final_residual, last_positions, shortcut_holds
 
 TEXTS = [Encoded((1, 9, 12, 20, 7), (True,) * 5), Encoded((1, 30, 8), (True,) * 3)]
 SIDES = pytest.mark.parametrize("side", ["right", "left"])

@@ -9,13 +9,13 @@ from asking import token_ids
 from tiny import planted_corpus, texts_corpus, tiny_corpus, tiny_gpt2, tiny_llama
 from tiny_masks import TOKENS, hooks_on
 
-from emorhet_lens.corpus import Corpus, join
 from emorhet_lens.errors import CorpusError, MaskError, StoreError
-from emorhet_lens.fluency import surprise
-from emorhet_lens.generation import generate
-from emorhet_lens.residual_layer import choose_layer
-from emorhet_lens.residual_steering import ResidualShift, residual_differences
-from emorhet_lens.zero_shot import ZeroShot
+from emorhet_lens.generation.fluency import surprise
+from emorhet_lens.generation.generate import generate
+from emorhet_lens.generation.residual_layer import choose_layer
+from emorhet_lens.generation.residual_steering import ResidualShift, residual_differences
+from emorhet_lens.readouts.zero_shot import ZeroShot
+from emorhet_lens.texts.corpus import Corpus, join
 
 TEXTS = texts_corpus(("glad", "the sun"), ("glad", "song , bright sun"), ("sad", "rain"), ("plain", "a road to it"))
 

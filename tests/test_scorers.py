@@ -12,11 +12,11 @@ from scipy.stats import norm, ttest_ind
 from sklearn.metrics import roc_auc_score
 from tiny import PAIR_GROUP
 
-from emorhet_lens.concepts import ConceptGroup
 from emorhet_lens.errors import ScreenError, StatsError
 from emorhet_lens.scorers import SCORERS, register_scorer, require_references
-from emorhet_lens.screening import screen
-from emorhet_lens.selection import ScreenOptions, select
+from emorhet_lens.screening.screen import screen
+from emorhet_lens.screening.selection import ScreenOptions, select
+from emorhet_lens.texts.concepts import ConceptGroup
 
 CONTRASTS = (
     *("difference", "difference_signed", "difference_scaled", "standardized"),

@@ -9,10 +9,10 @@ import torch
 from oracles import stats_by_hand
 from tiny import PAIR_GROUP, require_equal, tiny_corpus, tiny_llama
 
-from emorhet_lens.collect import collect_stats
+from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import ScreenError, StatsError, StoreError
 from emorhet_lens.scorers import SCORERS
-from emorhet_lens.screening import NEURONS_FILE, SCREEN_FILE, STATS_FILE, Screen, screen
+from emorhet_lens.screening.screen import NEURONS_FILE, SCREEN_FILE, STATS_FILE, Screen, screen
 
 NEURONS = 60
 

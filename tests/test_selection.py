@@ -9,7 +9,7 @@ from oracles import stats_by_hand
 
 from emorhet_lens.errors import ScreenError
 from emorhet_lens.scorers import SCORERS, Scorer
-from emorhet_lens.selection import ScreenOptions, _quantile, select
+from emorhet_lens.screening.selection import ScreenOptions, _quantile, select
 
 
 def always_firing(layers=2, neurons=5):

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import PAIR_GROUP, micro_model, planted_corpus, texts_corpus, tiny_corpus, tiny_gpt2
 
-from emorhet_lens.collect import collect_stats
+from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import CorpusError, ScreenError, StoreError
-from emorhet_lens.hosts import ModelIdentity, identify
-from emorhet_lens.neurons import Neurons, neurons_from
+from emorhet_lens.models.hosts import ModelIdentity, identify
 from emorhet_lens.scorers import SCORERS
-from emorhet_lens.screening import screen
-from emorhet_lens.shortlist import TextActivations, read_shortlist, read_texts
-from emorhet_lens.text_ranking import driving_texts, exact_auroc
+from emorhet_lens.screening.neurons import Neurons, neurons_from
+from emorhet_lens.screening.screen import screen
+from emorhet_lens.screening.shortlist import TextActivations, read_shortlist, read_texts
+from emorhet_lens.screening.text_ranking import driving_texts, exact_auroc
 
 NO_MODEL = ModelIdentity("made", "none", "0", False, "float32", n_layers=2, d_mlp=3, fingerprint=())
 

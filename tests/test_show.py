@@ -13,9 +13,9 @@ from tiny import micro_model, texts_corpus, tiny_corpus, tiny_gpt2
 
 from emorhet_lens import show
 from emorhet_lens.errors import EmorhetError, ScreenError, StoreError
-from emorhet_lens.examples import Example
-from emorhet_lens.models import load_model
+from emorhet_lens.models.loading import load_model
 from emorhet_lens.show import NeuronView, browse_neurons, colored_tokens, neuron_views, page_script
+from emorhet_lens.texts.examples import Example
 
 pytest.importorskip("circuitsvis", reason="circuitsvis is not installed (extra 'show')")
 

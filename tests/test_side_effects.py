@@ -9,10 +9,10 @@ from tiny import bridge, llama_weights, texts_corpus, tiny_corpus, tiny_llama
 from tiny_masks import neurons_at
 
 from emorhet_lens import mask_kinds
-from emorhet_lens.batches import encode_corpus
+from emorhet_lens.causal.side_effects import side_effects
 from emorhet_lens.errors import ModelError
-from emorhet_lens.prompts import Prompt
-from emorhet_lens.side_effects import side_effects
+from emorhet_lens.passes.batches import encode_corpus
+from emorhet_lens.passes.prompts import Prompt
 
 CORPUS = tiny_corpus(11, seed=4)
 PLACES = ((0, 2), (1, 3), (1, 9), (0, 5))

@@ -6,7 +6,7 @@ import pytest
 from tiny import tiny_gpt2, tiny_llama, tiny_mixtral
 
 from emorhet_lens.errors import ModelError
-from emorhet_lens.sites import hook_names, require_width
+from emorhet_lens.models.sites import hook_names, require_width
 
 
 def test_post_hooks_exist_on_every_host(any_host):

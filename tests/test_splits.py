@@ -6,12 +6,12 @@ import pytest
 from asking import splits
 from tiny import PAIR_GROUP
 
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError, ReadoutError
-from emorhet_lens.passes import Passes
-from emorhet_lens.questions import Question
-from emorhet_lens.splits import choose_splits, describe_run
+from emorhet_lens.passes.passes import Passes
+from emorhet_lens.readouts.questions import Question
+from emorhet_lens.readouts.splits import choose_splits, describe_run
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
 
 PARTS = splits(9)
 TEST, DEV, TRAIN = (PARTS[name] for name in ("test", "dev", "train"))

@@ -10,9 +10,9 @@ from oracles import stats_by_hand
 from scipy.stats import t as student
 from tiny import PAIR_GROUP
 
-from emorhet_lens.presets import preset
-from emorhet_lens.selection import ScreenOptions, select
-from emorhet_lens.stability import deal_labels, measure_stability
+from emorhet_lens.screening.presets import preset
+from emorhet_lens.screening.selection import ScreenOptions, select
+from emorhet_lens.screening.stability import deal_labels, measure_stability
 
 OPTIONS = ScreenOptions(top=0.05)
 

@@ -8,13 +8,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tiny import PAIR_GROUP, micro_model, require_equal, texts_corpus, tiny_corpus, tiny_llama
 
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus, join
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.activations.stats import ActivationStats
+from emorhet_lens.activations.sums import Cell, Extremes, Sums
 from emorhet_lens.errors import StatsError, StoreError
-from emorhet_lens.stats import ActivationStats
 from emorhet_lens.store import write_tensors
-from emorhet_lens.sums import Cell, Extremes, Sums
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus, join
 
 MODEL = tiny_llama()
 CORPUS = join([tiny_corpus(12, source="one"), tiny_corpus(9, seed=1, source="two")])

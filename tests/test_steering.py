@@ -12,22 +12,22 @@ from answering import ANSWERS, answering_model, answering_splits, sets_of
 from asking import TEMPLATE, WORDS_OF, hooks_on, splits
 from tiny import PAIR_GROUP, planted_corpus, tiny_llama
 
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.effect_steps import OWN
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.causal.steps import OWN
 from emorhet_lens.errors import EffectsError, ModelError, ScreenError, StoreError
-from emorhet_lens.examples import Example
-from emorhet_lens.induction import induce
-from emorhet_lens.moved import ALL
-from emorhet_lens.questions import Question
-from emorhet_lens.steering import plan_steer, steer
-from emorhet_lens.steering_controls import written_lengths
-from emorhet_lens.steering_inputs import require_pushes
-from emorhet_lens.steering_pictures import write_picture
-from emorhet_lens.steering_steps import Push
-from emorhet_lens.steering_store import write_steering
-from emorhet_lens.zero_shot import ZeroShot
+from emorhet_lens.readouts.questions import Question
+from emorhet_lens.readouts.zero_shot import ZeroShot
+from emorhet_lens.steering.controls import written_lengths
+from emorhet_lens.steering.induction import induce
+from emorhet_lens.steering.inputs import require_pushes
+from emorhet_lens.steering.moved import ALL
+from emorhet_lens.steering.pictures import write_picture
+from emorhet_lens.steering.steer import plan_steer, steer
+from emorhet_lens.steering.steps import Push
+from emorhet_lens.steering.store import write_steering
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 
 @pytest.fixture(scope="module")
@@ -337,7 +337,7 @@ class TestFolder:
 
 def test_the_picture_shows_the_rates(found):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra 'show')")
-    from emorhet_lens.steering_pictures import steering_figure
+    from emorhet_lens.steering.pictures import steering_figure
 
     table = found.to_dataframe()
     axes = steering_figure(table).axes

@@ -9,7 +9,7 @@ from tiny_masks import neurons_at
 
 from emorhet_lens import mask_kinds
 from emorhet_lens.errors import EffectsError
-from emorhet_lens.steering_controls import noise_like, scaled_to, written_lengths
+from emorhet_lens.steering.controls import noise_like, scaled_to, written_lengths
 
 
 class TestWritten:

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 import torch
 
-from emorhet_lens.answers import Answers
+from emorhet_lens.causal.side_effects import SideEffect
 from emorhet_lens.errors import EffectsError
-from emorhet_lens.hosts import ModelIdentity
-from emorhet_lens.moved import ALL, moved_between
-from emorhet_lens.questions import Question
-from emorhet_lens.side_effects import SideEffect
-from emorhet_lens.steering_outcomes import Steering
-from emorhet_lens.steering_steps import Push
+from emorhet_lens.models.hosts import ModelIdentity
+from emorhet_lens.readouts.answers import Answers
+from emorhet_lens.readouts.questions import Question
+from emorhet_lens.steering.moved import ALL, moved_between
+from emorhet_lens.steering.outcomes import Steering
+from emorhet_lens.steering.steps import Push
 
 LABELS = ("glad", "sad", "plain")
 MODEL = ModelIdentity("by hand", "Hand", "0", False, "float64", 1, 8, (1.0,) * 4)

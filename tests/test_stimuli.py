@@ -5,10 +5,10 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from emorhet_lens.concepts import EMOTIONS, RHETORIC
 from emorhet_lens.corpora import load_corpus, split_names
-from emorhet_lens.corpus import require_disjoint
 from emorhet_lens.quality import device_leakage, leakage
+from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC
+from emorhet_lens.texts.corpus import require_disjoint
 
 NAMED = {
     "anger": (

@@ -11,9 +11,9 @@ import pytest
 from tiny_study import make_folder, study_of
 
 from emorhet_lens.errors import CorpusError, StoreError
-from emorhet_lens.models import load_model
-from emorhet_lens.study import plan_study, run_study
-from emorhet_lens.study_schema import Study
+from emorhet_lens.models.loading import load_model
+from emorhet_lens.study.run import plan_study, run_study
+from emorhet_lens.study.schema import Study
 
 pytest.importorskip("circuitsvis", reason="circuitsvis is not installed (extra 'show')")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra 'show')")
@@ -33,7 +33,7 @@ def described_once() -> Iterator[None]:
         return known[corpus.digest]
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("screening_job", "study"):
+        for module in ("screening.job", "study.run"):
             patch.setattr(f"emorhet_lens.{module}.describe_quality", describe)
         yield
 
@@ -69,8 +69,8 @@ def done(here: Path, model: Any, raw: dict[str, Any]) -> Path:
 
 
 def without_report(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("emorhet_lens.study._reported", lambda *_: None)
-    patch.setattr("emorhet_lens.study.write_report", lambda path, _: path)
+    patch.setattr("emorhet_lens.study.run._reported", lambda *_: None)
+    patch.setattr("emorhet_lens.study.run.write_report", lambda path, _: path)
 
 
 def tables(folder: Path) -> dict[str, bytes]:
@@ -120,16 +120,16 @@ def test_what_is_predicted_is_what_is_read(here: Path, model: Any, raw: dict[str
 
 
 def _rows(path: Path) -> int:
-    from emorhet_lens.answers import Answers
+    from emorhet_lens.readouts.answers import Answers
 
     return len(Answers.load(path))
 
 
 def _neutral(folder: Path) -> int:
     """Literal texts in the half of the development texts that the loop reads."""
-    from emorhet_lens.concepts import RHETORIC
-    from emorhet_lens.effect_inputs import neutral_texts
-    from emorhet_lens.held_out import load_held_out
+    from emorhet_lens.causal.inputs import neutral_texts
+    from emorhet_lens.corpora.held_out import load_held_out
+    from emorhet_lens.texts.concepts import RHETORIC
 
     corpus = str(folder.parent.parent.parent / "rhetoric-first-new.jsonl")
     dev = load_held_out([corpus], RHETORIC, seen=frozenset(), limit=6, min_texts=4).dev
@@ -140,8 +140,8 @@ def _neutral(folder: Path) -> int:
 def test_interrupted_anywhere_it_goes_on_to_the_same_numbers(
     here: Path, model: Any, raw: dict[str, Any], done: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from emorhet_lens.effect_store import EffectFiles
-    from emorhet_lens.tuning_store import TuningFiles
+    from emorhet_lens.causal.store import EffectFiles
+    from emorhet_lens.tuning.store import TuningFiles
 
     out = here / "broken"
     saved: list[str] = []
@@ -177,7 +177,7 @@ def test_interrupted_anywhere_it_goes_on_to_the_same_numbers(
 def test_what_is_done_is_not_done_again(
     model: Any, raw: dict[str, Any], done: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import emorhet_lens.study as study
+    import emorhet_lens.study.run as study
 
     monkeypatch.setattr(study, "STEPS", {})
     without_report(monkeypatch)

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from tiny_study import study_of, write_toml
 
 from emorhet_lens.errors import StudyError
-from emorhet_lens.study_file import load_study
-from emorhet_lens.study_schema import Study
+from emorhet_lens.study.file import load_study
+from emorhet_lens.study.schema import Study
 
 SMALL = '[[groups]]\nname = "emotion"\ncorpora = ["mine.jsonl"]\n'
 

@@ -10,15 +10,15 @@ from answering import ANSWERS, answering_model, answering_splits
 from tiny_masks import neurons_at
 
 from emorhet_lens import mask_kinds
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.effect_steps import OWN
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.causal.steps import OWN
 from emorhet_lens.errors import EffectsError, ScreenError, StoreError
-from emorhet_lens.masks import Mask
-from emorhet_lens.questions import Question
-from emorhet_lens.screening import screen
-from emorhet_lens.sweep import plan_sweep, sweep
-from emorhet_lens.sweep_cells import rank
-from emorhet_lens.sweep_outcomes import write_sweep
+from emorhet_lens.masks.mask import Mask
+from emorhet_lens.readouts.questions import Question
+from emorhet_lens.screening.screen import screen
+from emorhet_lens.sweeps.cells import rank
+from emorhet_lens.sweeps.outcomes import write_sweep
+from emorhet_lens.sweeps.sweep import plan_sweep, sweep
 
 D_MLP, PER_LAYER = 160, 6
 RATIO = PER_LAYER / D_MLP

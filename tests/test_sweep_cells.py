@@ -8,12 +8,12 @@ import torch
 from oracles import stats_by_hand
 
 from emorhet_lens.errors import EffectsError, ScreenError
-from emorhet_lens.hosts import ModelIdentity
-from emorhet_lens.layer_ranges import NAMES, LayerRange, layer_ranges
-from emorhet_lens.matching import Background
-from emorhet_lens.neurons import Neurons
-from emorhet_lens.screening import screen
-from emorhet_lens.sweep_cells import fill_cell, rank, sizes
+from emorhet_lens.models.hosts import ModelIdentity
+from emorhet_lens.screening.matching import Background
+from emorhet_lens.screening.neurons import Neurons
+from emorhet_lens.screening.screen import screen
+from emorhet_lens.sweeps.cells import fill_cell, rank, sizes
+from emorhet_lens.sweeps.layer_ranges import NAMES, LayerRange, layer_ranges
 
 WHOLE, FIRST = LayerRange("all", 0, 2), LayerRange("0-0", 0, 0)
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from emorhet_lens.sweep_pictures import curves_figure, surface_figure, write_pictures
+from emorhet_lens.sweeps.pictures import curves_figure, surface_figure, write_pictures
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra 'show')")
 NUMBERS = ("margin", "recall")

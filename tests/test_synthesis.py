@@ -18,10 +18,10 @@ from chat_server import serving
 from tiny import tiny_llama
 
 from emorhet_lens import store
-from emorhet_lens.concepts import EMOTIONS, RHETORIC
-from emorhet_lens.corpus_files import read_corpus
 from emorhet_lens.errors import CorpusError, SynthesisError
 from emorhet_lens.synthesis import Backoff, Endpoint, FunctionWriter, LocalModel, Synthesis, Wording, synthesize
+from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC
+from emorhet_lens.texts.corpus_files import read_corpus
 
 
 def run(out: Path, **changes: Any) -> Synthesis:

@@ -2,9 +2,7 @@
 
 import pytest
 
-from emorhet_lens.concepts import EMOTIONS, RHETORIC, ConceptGroup
 from emorhet_lens.errors import PromptError, SynthesisError
-from emorhet_lens.examples import Example
 from emorhet_lens.synthesis.answers import Malformed, read_given_label, read_label, read_text, read_topic
 from emorhet_lens.synthesis.counts import predict_calls
 from emorhet_lens.synthesis.distinct import distinct
@@ -12,6 +10,8 @@ from emorhet_lens.synthesis.topics import base_topics_of
 from emorhet_lens.synthesis.voting import elect, kappa, votes_needed
 from emorhet_lens.synthesis.wording import Wording
 from emorhet_lens.synthesis.writers import FunctionWriter, Writer, as_writer
+from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC, ConceptGroup
+from emorhet_lens.texts.examples import Example
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,20 @@ import pytest
 import torch
 from tiny import WORDS, planted_corpus, planted_model, texts_corpus, tiny_corpus, tiny_llama
 
-from emorhet_lens.collect import collect_stats
+from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import EffectsError, MaskError, ModelError, PromptError, ScreenError, StoreError
-from emorhet_lens.fluency import surprise
-from emorhet_lens.generation import Generation, generate
-from emorhet_lens.hosts import identify
-from emorhet_lens.judge import NOTHING, Judge, train_judge
-from emorhet_lens.residual_steering import ResidualShift, residual_differences
-from emorhet_lens.screening import screen
-from emorhet_lens.steering_controls import written_lengths
-from emorhet_lens.tradeoff import plan_tradeoff
-from emorhet_lens.tradeoff_methods import Method, by_neurons, by_prompt, by_random_neurons, by_residual
-from emorhet_lens.tradeoff_outcomes import Tradeoff
-from emorhet_lens.tradeoff_pictures import write_tradeoff_picture
-from emorhet_lens.tradeoff_store import BASE, Condition, Written
+from emorhet_lens.generation.fluency import surprise
+from emorhet_lens.generation.generate import Generation, generate
+from emorhet_lens.generation.judge import NOTHING, Judge, train_judge
+from emorhet_lens.generation.residual_steering import ResidualShift, residual_differences
+from emorhet_lens.generation.tradeoff import plan_tradeoff
+from emorhet_lens.generation.tradeoff_methods import Method, by_neurons, by_prompt, by_random_neurons, by_residual
+from emorhet_lens.generation.tradeoff_outcomes import Tradeoff
+from emorhet_lens.generation.tradeoff_pictures import write_tradeoff_picture
+from emorhet_lens.generation.tradeoff_store import BASE, Condition, Written
+from emorhet_lens.models.hosts import identify
+from emorhet_lens.screening.screen import screen
+from emorhet_lens.steering.controls import written_lengths
 
 PROMPTS = ("the dog", "", "she is", "rain and cold , so")
 WRITING: Any = {"max_new_tokens": 5, "stop_at_eos": False}

@@ -9,15 +9,15 @@ from redundant import ASK, redundant_model, redundant_splits
 from tiny_masks import require_same_mask
 
 from emorhet_lens import mask_kinds
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.dose_search import Budget
-from emorhet_lens.doses import dosed_mask, ladder
-from emorhet_lens.effect_plan import effects
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.causal.plan import effects
 from emorhet_lens.errors import CorpusError, EffectsError, MaskError, StoreError
-from emorhet_lens.feedback import FeedbackLoop
-from emorhet_lens.loop_matched import plan_tunings, tune_all
-from emorhet_lens.readouts import Reading
-from emorhet_lens.tuning import tune
+from emorhet_lens.readouts.readout import Reading
+from emorhet_lens.tuning.dose_search import Budget
+from emorhet_lens.tuning.doses import dosed_mask, ladder
+from emorhet_lens.tuning.feedback import FeedbackLoop
+from emorhet_lens.tuning.loop_matched import plan_tunings, tune_all
+from emorhet_lens.tuning.tune import tune
 
 
 @pytest.fixture(scope="module")

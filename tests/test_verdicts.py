@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emorhet_lens.effect_tables import Asked, EffectTables
-from emorhet_lens.questions import Question
-from emorhet_lens.verdicts import above_chance, judge, verdicts
+from emorhet_lens.causal.tables import Asked, EffectTables
+from emorhet_lens.readouts.questions import Question
+from emorhet_lens.report.verdicts import above_chance, judge, verdicts
 
 
 def a_test(excess: float, reach: float, p: float) -> dict[str, float]:

@@ -22,12 +22,12 @@ from asking import (
 )
 from tiny import HAS_HOOKED, PAIR_GROUP, hooked_llama, tiny_gpt2, tiny_llama
 
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError, ModelError, PromptError, ReadoutError
-from emorhet_lens.examples import Example
-from emorhet_lens.questions import Question
-from emorhet_lens.zero_shot import FewShot, ZeroShot, balanced_mean, draw_shots
+from emorhet_lens.readouts.questions import Question
+from emorhet_lens.readouts.zero_shot import FewShot, ZeroShot, balanced_mean, draw_shots
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 PARTS = splits(12)
 TEST, DEV, TRAIN = (PARTS[name] for name in ("test", "dev", "train"))
@@ -171,7 +171,7 @@ def test_a_full_pass_is_taken_where_the_shortcut_fails(monkeypatch):
     model = tiny_gpt2()
     expected = read(PLAIN, model)
     assert expected.options["shortcut"]
-    monkeypatch.setattr("emorhet_lens.zero_shot.shortcut_holds", lambda *_: False)
+    monkeypatch.setattr("emorhet_lens.readouts.zero_shot.shortcut_holds", lambda *_: False)
     reading = PLAIN.prepare(model, TEST, progress=False)
     seen = []
 
@@ -269,7 +269,7 @@ def test_few_shot_needs_a_shot(k):
 def test_unknown_calibration():
     from inspect import unwrap
 
-    from emorhet_lens import zero_shot
+    from emorhet_lens.readouts import zero_shot
 
     with pytest.raises(ReadoutError, match='"none", "contextual" or "prior"'):
         unwrap(zero_shot._require_calibration)("batch")

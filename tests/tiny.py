@@ -32,10 +32,10 @@ from tiny_models import (
     word_tokenizer,
 )
 
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.examples import Example
-from emorhet_lens.stats import ActivationStats
+from emorhet_lens.activations.stats import ActivationStats
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 __all__ = [
     "HAS_HOOKED",

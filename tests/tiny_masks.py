@@ -4,9 +4,9 @@ from typing import Any
 
 import torch
 
-from emorhet_lens.hosts import ModelIdentity, identify
-from emorhet_lens.masks import Mask
-from emorhet_lens.neurons import Neurons
+from emorhet_lens.masks.mask import Mask
+from emorhet_lens.models.hosts import ModelIdentity, identify
+from emorhet_lens.screening.neurons import Neurons
 
 TOKENS = torch.tensor([[1, 9, 12, 20, 7], [1, 30, 8, 9, 11]])
 OTHER_TOKENS = torch.tensor([[1, 14, 10, 33, 25], [1, 7, 21, 40, 13]])

@@ -22,7 +22,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from emorhet_lens.hooked import load_hooked
+from emorhet_lens.models.hooked import load_hooked
 
 HAS_HOOKED = version("transformer-lens").startswith("3.")
 

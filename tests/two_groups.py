@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from tiny import Planted, planted_corpus
 
-from emorhet_lens.collect import collect_stats
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.screening import Screen, screen
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.screening.screen import Screen, screen
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
 
 FEELINGS = ConceptGroup("feelings", ("anger", "fear"), "neutral")
 FIGURES = ConceptGroup("figures", ("metaphor", "simile"), "literal")

@@ -8,13 +8,13 @@ import logging
 from dataclasses import replace
 from importlib import resources
 
-from emorhet_lens.concepts import GROUPS, ConceptGroup
 from emorhet_lens.corpora.facts import Facts
 from emorhet_lens.corpora.folders import SPLITS
 from emorhet_lens.corpora.sources import WHOLE
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.corpus_files import read_corpus
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.texts.concepts import GROUPS, ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.corpus_files import read_corpus
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError
 
-from emorhet_lens.concepts import GROUPS, ConceptGroup
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.texts.concepts import GROUPS, ConceptGroup
 
 DIRECTORY = Path(__file__).parent / "facts"
 # Apart from the folders' files, because HYPO and hypo are one name on some file systems.

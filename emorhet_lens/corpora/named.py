@@ -7,15 +7,15 @@ They are few, and by few hands; what holds on them has to be seen again on a cor
 from dataclasses import replace
 from pathlib import Path
 
-from emorhet_lens.concepts import ConceptGroup
 from emorhet_lens.corpora.built_in import load_built_in
 from emorhet_lens.corpora.facts import Facts, facts, known
 from emorhet_lens.corpora.folders import SPLITS, VARIABLE, directory, folders, split_file, split_files
 from emorhet_lens.corpora.publishers import load_published
 from emorhet_lens.corpora.sources import WHOLE
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.corpus_files import read_corpus
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.corpus_files import read_corpus
 
 
 def names(data_dir: str | Path | None = None) -> tuple[str, ...]:

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from emorhet_lens.concepts import ConceptGroup
 from emorhet_lens.corpora.facts import Facts, facts
 from emorhet_lens.corpora.folders import split_file
 from emorhet_lens.corpora.layouts import LOOK_BACK, READERS, Fields, Labelled, Row
 from emorhet_lens.corpora.sources import WHOLE, file_rows, how_to_get, hub_rows, label_codes
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.corpus_files import corpus_of
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.corpus_files import corpus_of
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from emorhet_lens.corpora.facts import Facts
 from emorhet_lens.corpora.folders import VARIABLE
 from emorhet_lens.corpora.layouts import Fields
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.rows import Table, read_rows
+from emorhet_lens.texts.rows import Table, read_rows
 
 WHOLE = "all"
 """What the one part of a data set without splits is called."""

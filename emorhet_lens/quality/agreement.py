@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.inter_rater import aggregate_raters, cohens_kappa, fleiss_kappa
 
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.texts.corpus import Corpus
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from emorhet_lens.concepts import RHETORIC
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
 from emorhet_lens.quality import concerns
 from emorhet_lens.quality.device_leakage import device_leakage
@@ -17,6 +15,8 @@ from emorhet_lens.quality.duplicates import Duplicates, find_duplicates
 from emorhet_lens.quality.leakage import Leakage, leakage
 from emorhet_lens.quality.lengths import LengthOutlier, Lengths, length_outliers, lengths_by_label
 from emorhet_lens.quality.overlap import overlaps
+from emorhet_lens.texts.concepts import RHETORIC
+from emorhet_lens.texts.corpus import Corpus
 
 AT_MOST = 200
 """Texts a label that leakage is measured on, so that it takes seconds."""

@@ -4,11 +4,11 @@ Literal twins are the fair comparison: they share topic and most words. Against 
 words of its topics count, too.
 """
 
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.examples import Example
 from emorhet_lens.quality.leakage import Leakage, leakage
-from emorhet_lens.splitting import tied_blocks
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
+from emorhet_lens.texts.splitting import tied_blocks
 
 
 def device_leakage(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.quality.near import THRESHOLD, near_pairs
+from emorhet_lens.texts.corpus import Corpus
 
 
 @dataclass(frozen=True, order=True)

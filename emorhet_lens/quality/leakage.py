@@ -12,11 +12,11 @@ from statistics import fmean
 
 import pandas as pd
 
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.examples import Example
 from emorhet_lens.quality.word_classifier import fit_words, out_of_fold, telling_words
-from emorhet_lens.splitting import TIES, random_stream, tied_blocks
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
+from emorhet_lens.texts.splitting import TIES, random_stream, tied_blocks
 
 N_WORDS = 5
 """Telling words a label."""

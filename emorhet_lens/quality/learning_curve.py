@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
 from emorhet_lens.quality.leakage import leakage
+from emorhet_lens.texts.corpus import Corpus
 
 SIZES = (5, 10, 20, 40, 80, 160)
 """Training texts a label."""

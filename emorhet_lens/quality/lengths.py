@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.examples import Example
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 OUTLYING = 3.5
 """Robust z beyond which a text is an outlier (Iglewicz and Hoaglin 1993)."""

@@ -12,7 +12,7 @@ import numpy as np
 from datasketch import MinHash, MinHashLSH
 
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.examples import Example
+from emorhet_lens.texts.examples import Example
 
 THRESHOLD = 0.8
 """From this similarity on, texts count as near duplicates."""

@@ -6,10 +6,10 @@ for its labels anywhere.
 
 from collections.abc import Sequence
 
-from emorhet_lens.corpus import Corpus
 from emorhet_lens.errors import CorpusError
 from emorhet_lens.quality.leakage import N_WORDS, Leakage, of_recalls, recalls
 from emorhet_lens.quality.word_classifier import fit_words, telling_words
+from emorhet_lens.texts.corpus import Corpus
 
 
 def outside_leakage(corpus: Corpus, training: Sequence[Corpus]) -> Leakage:

@@ -8,9 +8,9 @@ from itertools import permutations
 
 import pandas as pd
 
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.examples import Example
 from emorhet_lens.quality.near import THRESHOLD, near_pairs
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 COLUMNS = ("part", "other", "texts", "exact", "near", "share")
 

@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from threadpoolctl import threadpool_limits
 
-from emorhet_lens.splitting import random_stream
+from emorhet_lens.texts.splitting import random_stream
 
 
 def fit_words(texts: Sequence[str], labels: Sequence[str]) -> Pipeline:

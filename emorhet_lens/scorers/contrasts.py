@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.errors import StatsError
 from emorhet_lens.scorers.registry import Against, Scores, blank_absent, per_row, register_scorer
-from emorhet_lens.stats import ActivationStats
 
 _SUPPORT = 2
 
@@ -93,7 +93,7 @@ def auroc(stats: ActivationStats, against: Against = "rest") -> Scores:
     """Chance that a text of the concept has a higher mean activation than another text, in the binormal approximation.
 
     Phi((m1 - m0) / sqrt(v1 + v0)) is what means and variances allow; it is exact where both are normal.
-    `emorhet_lens.text_ranking.exact_auroc` ranks the texts themselves for the few neurons that are worth it.
+    `emorhet_lens.screening.text_ranking.exact_auroc` ranks the texts themselves for the few neurons that are worth it.
     """
 
     def compare(source: str) -> Scores:

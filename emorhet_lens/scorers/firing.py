@@ -12,8 +12,8 @@ from einops import reduce
 from jaxtyping import Float
 from torch import Tensor
 
+from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.scorers.registry import Against, Scores, blank_absent, per_row, register_scorer
-from emorhet_lens.stats import ActivationStats
 
 
 @register_scorer("frequency")

@@ -13,8 +13,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.errors import ScreenError
-from emorhet_lens.stats import ActivationStats
 
 Against = Literal["rest", "others"]
 Scores = Float[Tensor, "concept layer neuron"]

@@ -7,9 +7,9 @@ space and quotation marks around the whole are taken off.
 import re
 from dataclasses import dataclass
 
-from emorhet_lens.concepts import ConceptGroup
 from emorhet_lens.errors import CorpusError
 from emorhet_lens.synthesis.wording import Kind
+from emorhet_lens.texts.concepts import ConceptGroup
 
 MOST_WORDS = {"topic": 30, "sentence": 60, "dialogue": 400}
 """Longer answers are malformed."""

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emorhet_lens.splitting import random_stream
 from emorhet_lens.synthesis.calls import Call, CallCache, ask_all
 from emorhet_lens.synthesis.writers import LabelText, Writer
+from emorhet_lens.texts.splitting import random_stream
 
 
 @dataclass(frozen=True)

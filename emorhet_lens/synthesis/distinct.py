@@ -6,9 +6,9 @@ Near duplicates with different labels stay: a figure and its literal twin can di
 from collections import Counter
 from collections.abc import Sequence
 
-from emorhet_lens.examples import Example
 from emorhet_lens.quality import near_pairs
 from emorhet_lens.synthesis.counts import Stage
+from emorhet_lens.texts.examples import Example
 
 
 def distinct(examples: Sequence[Example]) -> tuple[list[int], Stage]:

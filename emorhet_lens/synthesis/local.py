@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from emorhet_lens.errors import SynthesisError
-from emorhet_lens.hosts import LensModel
+from emorhet_lens.models.hosts import LensModel
 
 # Sampling sets torch's global generator for the length of a call, so only one model may write at a time.
 _WRITING = threading.Lock()

@@ -5,15 +5,15 @@ A labeller that is the model to be studied makes the corpus agree with that mode
 
 from dataclasses import replace
 
-from emorhet_lens.batches import encode_corpus
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.examples import Example
-from emorhet_lens.hosts import LensModel
-from emorhet_lens.prompts import as_prompt
-from emorhet_lens.questions import Question
+from emorhet_lens.models.hosts import LensModel
+from emorhet_lens.passes.batches import encode_corpus
+from emorhet_lens.passes.prompts import as_prompt
+from emorhet_lens.readouts.questions import Question
+from emorhet_lens.readouts.zero_shot import FewShot, ZeroShot
 from emorhet_lens.synthesis.writers import LabelText
-from emorhet_lens.zero_shot import FewShot, ZeroShot
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.examples import Example
 
 
 def readout_labeller(

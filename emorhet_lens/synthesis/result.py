@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from emorhet_lens.concepts import ConceptGroup
-from emorhet_lens.corpus import Corpus
-from emorhet_lens.corpus_files import read_corpus
 from emorhet_lens.synthesis.counts import Stage
 from emorhet_lens.synthesis.topics import Topic
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.texts.corpus_files import read_corpus
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from emorhet_lens.concepts import ConceptGroup
 from emorhet_lens.synthesis.answers import Malformed, read_given_label, read_label, read_text, read_topic
 from emorhet_lens.synthesis.asking import Asking
 from emorhet_lens.synthesis.counts import Stage, sorted_out
 from emorhet_lens.synthesis.topics import Topic, plain_topic
 from emorhet_lens.synthesis.wording import Kind, Wording
 from emorhet_lens.synthesis.writers import Labeller, Writer
+from emorhet_lens.texts.concepts import ConceptGroup
 
 
 @dataclass(frozen=True)

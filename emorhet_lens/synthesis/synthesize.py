@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from emorhet_lens.concepts import EMOTIONS, ConceptGroup
 from emorhet_lens.errors import SynthesisError
-from emorhet_lens.examples import Example
 from emorhet_lens.store import write_json, write_text
 from emorhet_lens.synthesis.asking import Asking
 from emorhet_lens.synthesis.calls import CallCache
@@ -24,6 +22,8 @@ from emorhet_lens.synthesis.topics import base_topics_of
 from emorhet_lens.synthesis.voting import elect, kappa, votes_needed
 from emorhet_lens.synthesis.wording import Kind, Wording
 from emorhet_lens.synthesis.writers import Labeller, Writer, as_writer
+from emorhet_lens.texts.concepts import EMOTIONS, ConceptGroup
+from emorhet_lens.texts.examples import Example
 
 FIELDS = ("topic", "dialogue", "theme", "label", "text", "utterance", "id", "source", "source_label", "pair", "context")
 """Names that a labeller cannot have: they mean something in a file of texts."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from emorhet_lens.errors import SynthesisError
-from emorhet_lens.examples import Example
+from emorhet_lens.texts.examples import Example
 
 
 @dataclass(frozen=True)

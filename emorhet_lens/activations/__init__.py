@@ -1,0 +1,1 @@
+"""The streaming pass of a screening, and the sufficient statistics that it keeps."""

@@ -1,0 +1,1 @@
+"""What the neurons of two groups of concepts have in common."""

@@ -1,0 +1,1 @@
+"""What masking does, against matched random sets: plan, readings, tests, tables, pictures."""

@@ -1,0 +1,167 @@
+"""`emorhet associate`: what do the neurons of emotions and of rhetorical devices have in common?"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from emorhet_lens.association.associate import LEVEL, Association, associate
+from emorhet_lens.association.coactivation import Coactivation, coactivate
+from emorhet_lens.association.cross_effects import CrossEffects, Family, finish_cross_effects
+from emorhet_lens.association.cross_plan import plan_cross_effects
+from emorhet_lens.association.files import ASSOCIATION_FILE, write_association
+from emorhet_lens.association.inputs import texts_by_group
+from emorhet_lens.causal.runs import EffectPlan
+from emorhet_lens.cli.options import (
+    DeviceOption,
+    DtypeOption,
+    HostOption,
+    ModelOption,
+    OutOption,
+    ProgressOption,
+    SeedOption,
+    console,
+    explaining,
+    model_of,
+    parts_of,
+)
+from emorhet_lens.corpora.held_out import MIN_TEXTS, HeldOut
+from emorhet_lens.errors import EffectsError
+from emorhet_lens.models import embedded
+from emorhet_lens.models.hosts import LensModel
+from emorhet_lens.screening.screen import Screen
+from emorhet_lens.validation.validate import READOUTS, lessons_of
+
+
+def associate_command(
+    emotion: Annotated[Path, typer.Option(help="Folder that emorhet screen wrote for emotions.")],
+    rhetoric: Annotated[Path, typer.Option(help="Folder that emorhet screen wrote for rhetorical devices.")],
+    out: OutOption,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(help="Unseen texts of either group, for co-activation and effects; repeat for several."),
+    ] = None,
+    model: ModelOption = embedded.NAME,
+    draws: Annotated[int, typer.Option(help="Matched random draws each way.")] = 1000,
+    shuffles: Annotated[int, typer.Option(help="Shuffled labellings, for profiles and clusters.")] = 40,
+    masks: Annotated[str, typer.Option(help="Of zero, mean and attenuate, with commas.")] = "zero",
+    readout: Annotated[str, typer.Option(help=", ".join(READOUTS))] = "zero-shot",
+    n_random: Annotated[int, typer.Option(help="Matched random sets a concept, with --corpus.")] = 8,
+    limit: Annotated[int, typer.Option(help="Most test texts a class and source.")] = 100,
+    min_texts: Annotated[int, typer.Option(help="A concept with fewer in a source is left out there.")] = MIN_TEXTS,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of named corpora; EMORHET_DATA by default.")] = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    host: HostOption = "bridge",
+    progress: ProgressOption = True,
+) -> None:
+    """Shared neurons, profiles, layers and clusters of two screenings; writes association.csv, .json and pictures.
+
+    With --corpus also co-activation on these texts, and effects: devices masked while emotions are read, and back.
+    """
+    with explaining():
+        if readout not in READOUTS:
+            raise EffectsError(f"unknown readout {readout!r}; there are {', '.join(READOUTS)}")
+        loaded = model_of(model, host, device, dtype) if corpus else None
+        screens = Screen.load(emotion, loaded), Screen.load(rhetoric, loaded)
+        found = associate(*screens, draws=draws, shuffles=shuffles, seed=seed)
+        summarize_association(found)
+        active: dict[str, Coactivation] = {}
+        causal: dict[str, CrossEffects] = {}
+        notes = list(found.warnings)
+        if corpus and loaded is not None:
+            texts = texts_by_group(*screens, corpus, limit=limit, min_texts=min_texts, data_dir=data_dir, seed=seed)
+            notes += [note for one in texts.values() for note in one.left_out]
+            options: dict[str, Any] = {"masks": parts_of(masks), "n_random": n_random, "seed": seed}
+            plans = _plans(loaded, screens, texts, readout, out, progress, **options)
+            say_cost(plans)
+            for name, one in texts.items():
+                active[name] = coactivate(loaded, *screens, one.test, n_random=n_random, seed=seed, progress=progress)
+            for way, (plan, family) in plans.items():
+                causal[way] = finish_cross_effects(plan, loaded, family=family, progress=progress)
+                summarize_effects(way, causal[way])
+                notes += causal[way].effects.warnings
+        write_association(out, found, active, causal, corpora=corpus)
+        for note in notes:
+            console.print(f"note: {note}", markup=False, highlight=False)
+        console.print(f"wrote {out / ASSOCIATION_FILE}", markup=False, highlight=False, soft_wrap=True)
+
+
+def say_cost(plans: dict[str, tuple[EffectPlan, Family]]) -> None:
+    """Print what is to do, before it is done."""
+    for way, (plan, _) in plans.items():
+        console.print(
+            f"{way}: {len(plan.remaining)} of {len(plan.steps)} masked readings to do: {plan.texts} texts through the "
+            f"model, about {plan.minutes:.1f} minutes",
+            highlight=False,
+        )
+
+
+def summarize_association(found: Association) -> None:
+    """Print the overlaps that are beyond matched draws, or that there is none."""
+    table = found.to_dataframe()
+    kept = table[table["p_holm"] < LEVEL]
+    shown = Table(
+        *("concepts", "neurons", "shared", "of draws like them", "p (Holm)", "correlation of profiles"),
+        title=f"{len(kept)} of {len(table)} overlaps beyond {found.options['draws']} matched draws each way",
+    )
+    for row in kept.itertuples():
+        shown.add_row(
+            *(f"{row.first}, {row.second}", f"{row.n_first}, {row.n_second}", str(row.shared)),
+            *(f"{row.expected:.1f} ± {row.sd:.1f}", f"{row.p_holm:.3f}", f"{row.rho:+.2f}"),
+        )
+    console.print(shown)
+
+
+def summarize_effects(way: str, found: CrossEffects) -> None:
+    """Print the cells that survive correction."""
+    table = found.to_dataframe()
+    kept = table[table["p_holm"] < LEVEL]
+    shown = Table(
+        *("mask", "masked", "read", "own change", "random sets", "excess", "p (Holm)"),
+        title=f"{way} ({found.family}): {len(kept)} of {len(table)} cells survive correction",
+    )
+    for row in kept.itertuples():
+        shown.add_row(
+            *(str(row.mask), str(row.masked), str(row.read), f"{row.own:+.3f}"),
+            *(f"{row.random_mean:+.3f} ± {row.random_sd:.3f}", f"{row.excess:+.3f}", f"{row.p_holm:.3f}"),
+        )
+    console.print(shown)
+
+
+def _plans(
+    model: LensModel,
+    screens: tuple[Screen, Screen],
+    texts: dict[str, HeldOut],
+    readout: str,
+    out: Path,
+    progress: bool,
+    **options: Any,
+) -> dict[str, tuple[EffectPlan, Family]]:
+    """A plan a direction with its family; the neurons of the second group masked are the primary one."""
+    plans: dict[str, tuple[EffectPlan, Family]] = {}
+    for number, read in enumerate(screens):
+        masked, name = screens[1 - number], read.stats.group.name
+        if name not in texts:
+            continue
+        way = f"{masked.stats.group.name} masked, {name} read"
+        dev, train = lessons_of(readout, texts[name].dev, options["seed"])
+        plans[way] = (
+            plan_cross_effects(
+                model,
+                masked.neurons,
+                read.neurons,
+                texts[name].test,
+                readout=READOUTS[readout](),
+                dev=dev,
+                train=train,
+                stats=(masked.stats, read.stats),
+                folder=out / f"{masked.stats.group.name}-on-{name}",
+                progress=progress,
+                **options,
+            ),
+            "exploratory" if number else "primary",
+        )
+    return plans

@@ -1,0 +1,77 @@
+"""What the commands of the command line share: options, messages, and loading a model."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from emorhet_lens.errors import EmorhetError, ScreenError
+from emorhet_lens.masks.mask_positions import Where
+from emorhet_lens.models.hosts import LensModel
+from emorhet_lens.models.loading import Host, load_model
+from emorhet_lens.validation.validate import READOUTS
+
+console = Console()
+complaints = Console(stderr=True)
+
+ModelOption = Annotated[str, typer.Option("--model", help="Hub id, folder, .gguf file, or the embedded model.")]
+HostOption = Annotated[Host, typer.Option(help="Class of the model object.")]
+OutOption = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")]
+DtypeOption = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")]
+SeedOption = Annotated[int, typer.Option(help="Of sampling, halves and shuffles.")]
+ProgressOption = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress bars.")]
+DataDirOption = Annotated[Path | None, typer.Option(help="Folder of named corpora; EMORHET_DATA by default.")]
+BatchSizeOption = Annotated[int | None, typer.Option(help="Texts a batch; by tokens if not given.")]
+
+# Of the commands that measure effects of a screening's neurons.
+ScreenOption = Annotated[Path, typer.Option(help="Folder that emorhet screen wrote.")]
+UnseenOption = Annotated[list[str], typer.Option(help="Name or file with unseen texts; repeat for several sources.")]
+ResumableOption = Annotated[Path, typer.Option(help="Folder for the results; an interrupted run goes on from it.")]
+ReadoutOption = Annotated[str, typer.Option(help=", ".join(READOUTS))]
+RandomSetsOption = Annotated[int, typer.Option(help="Matched random sets a concept, for every set that is measured.")]
+TestLimitOption = Annotated[int, typer.Option(help="Most test texts a class and source.")]
+MinTextsOption = Annotated[int, typer.Option(help="A concept with fewer test texts in a source is left out there.")]
+WhereOption = Annotated[Where, typer.Option(help="Positions that are masked.")]
+
+
+@contextmanager
+def explaining() -> Iterator[None]:
+    """Show our errors as one message and exit code 2; an interruption as 130."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=complaints, show_path=False)]
+    )
+    logging.getLogger().setLevel(logging.WARNING)
+    logging.getLogger("emorhet_lens").setLevel(logging.INFO)
+    try:
+        yield
+    except EmorhetError as error:
+        complaints.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as error:
+        complaints.print("interrupted; run the same command again to go on where it stopped", markup=False)
+        raise typer.Exit(130) from error
+
+
+def model_of(name: str, host: Host, device: str | None, dtype: str | None) -> LensModel:
+    """The model that the options name.
+
+    Raises:
+        ScreenError: The precision is unknown.
+        ModelError: The model cannot be loaded.
+    """
+    kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype is not None and dtype not in kinds:
+        raise ScreenError(f"unknown dtype {dtype!r}; there are {', '.join(kinds)}")
+    return load_model(name, host=host, device=device, dtype=None if dtype is None else kinds[dtype])
+
+
+def parts_of(text: str) -> list[str]:
+    """The parts of an option whose values are separated by commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,1 @@
+"""Does a gate make a mask cheaper? Scores, calibration, comparison."""

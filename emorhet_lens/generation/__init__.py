@@ -1,0 +1,1 @@
+"""Text written under masks, judged, and compared with other ways of steering."""

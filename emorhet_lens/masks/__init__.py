@@ -1,0 +1,1 @@
+"""Masks of neurons as frozen values, their hooks and hook points, and gates before them."""

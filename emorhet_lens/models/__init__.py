@@ -1,0 +1,1 @@
+"""The models that are read: loading them, and what is asked of every host."""

@@ -1,0 +1,1 @@
+"""What one corpus shows, looked for on another."""

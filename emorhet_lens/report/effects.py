@@ -1,0 +1,95 @@
+"""What a report says of effects: every kind of mask in numbers and pictures, and all of them in words."""
+
+from types import MappingProxyType
+from typing import Any
+
+from emorhet_lens.causal.pictures import excess_picture, matrix_picture
+from emorhet_lens.causal.steps import ADAPTIVE, SAME_DOSE
+from emorhet_lens.causal.tables import EffectTables
+from emorhet_lens.report.verdicts import MATTERS, verdicts
+
+KINDS = MappingProxyType(
+    {
+        "zero": "The neurons' activations were set to zero.",
+        "mean": "The neurons' activations were replaced by their mean over the screening texts.",
+        "attenuate": "The neurons' activations were lowered, the further the larger they were.",
+        ADAPTIVE: (
+            "The neurons' activations were lowered by the dose that the feedback loop found on development texts. The "
+            "same loop looked for the dose of every random set, so the excess is what the neurons have beyond the "
+            "search."
+        ),
+        SAME_DOSE: (
+            "As adaptive, but the random sets have the concept's own dose, for which no loop looked on their behalf. "
+            "What is seen here and not under adaptive comes from the search and not from the neurons."
+        ),
+    }
+)
+
+
+def effects_section(tables: EffectTables) -> dict[str, Any]:
+    """Effects as the report's template takes them.
+
+    Args:
+        tables: The effects.
+
+    Returns:
+        What was asked, one entry a kind of mask with its tests, costs and pictures, and the words.
+
+    Raises:
+        EmorhetError: matplotlib is not installed.
+    """
+    return {
+        "measure": tables.measure,
+        "unit": tables.unit,
+        "n_random": tables.n_random,
+        "kinds": [_kind(tables, mask) for mask in tables.masks],
+        "asked": [
+            {"name": one.question.name, "n": one.n, "accuracy": one.accuracy, "chance": one.chance}
+            for one in tables.asked
+        ],
+        "warnings": tables.warnings,
+        "minutes": tables.minutes,
+        "words": _words(tables),
+    }
+
+
+def _kind(tables: EffectTables, mask: str) -> dict[str, Any]:
+    own = tables.own(mask)
+    rows = []
+    for row in tables.primary[tables.primary["mask"] == mask].to_dict("records"):
+        mine, random = own[row["concept"]], tables.random(mask, row["concept"])
+        found: dict[str, Any] = {str(name): value for name, value in row.items()}
+        for name in ("ppl_ratio", "kl"):
+            found |= {name: mine[name], f"random_{name}": float(random[name].mean())}
+        rows.append(found | {"recall": mine["accuracy_base"], "recall_masked": mine["accuracy_masked"]})
+    return {
+        "mask": mask,
+        "what": KINDS.get(mask, ""),
+        "rows": rows,
+        "established": [row["concept"] for row in rows if row["p_holm"] < 0.05 and row["excess"] < 0],
+        "excess": excess_picture(tables, mask),
+        # The concepts' own masks are those of `adaptive`.
+        "matrix": None if mask == SAME_DOSE else matrix_picture(tables.matrix(mask), tables.unit),
+    }
+
+
+def _words(tables: EffectTables) -> dict[str, Any]:
+    found = verdicts(tables)
+    masks = [mask for mask in tables.masks if mask != SAME_DOSE]
+    by_concept: dict[str, dict[str, Any]] = {}
+    for one in found:
+        if one.mask in masks:
+            by_concept.setdefault(one.concept, {})[one.mask] = one
+    shown = {mask: [c for c, said in by_concept.items() if _is_established(said, mask)] for mask in masks}
+    return {
+        "masks": masks,
+        "concepts": by_concept,
+        "established": shown,
+        "only_adaptive": [c for c in shown.get(ADAPTIVE, []) if c not in shown.get("zero", [])],
+        "compared": {ADAPTIVE, "zero"} <= set(masks),
+        "matters": MATTERS[tables.measure],
+    }
+
+
+def _is_established(said: dict[str, Any], mask: str) -> bool:
+    return mask in said and said[mask].word == "established"

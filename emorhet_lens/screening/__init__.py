@@ -1,0 +1,1 @@
+"""From statistics to neurons: selection, stability, matched random sets, and readings of single neurons."""

@@ -1,0 +1,1 @@
+"""Pushing texts towards concepts through neurons, measured by predictions."""

@@ -1,0 +1,1 @@
+"""Everything from screening to report, from one file; and the main job."""

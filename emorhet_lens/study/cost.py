@@ -1,0 +1,185 @@
+"""What a study will cost, said before any of it is done: texts counted stage by stage, minutes from a short reading.
+
+The counts take every concept that has texts to get neurons, and every feedback loop to go to its end; the time is that
+of a few texts read without masks. Both are meant for the question whether this takes minutes or a night.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emorhet_lens.causal.steps import ADAPTIVE, CONTROLS, SAME_DOSE
+from emorhet_lens.corpora.held_out import HeldOut, load_held_out
+from emorhet_lens.models.hosts import LensModel
+from emorhet_lens.readouts.questions import questions_for
+from emorhet_lens.readouts.readout import Readout
+from emorhet_lens.screening.job import load_texts
+from emorhet_lens.study.schema import ReplicateSection, Section, Study, StudyGroup, SweepSection, ValidateSection
+from emorhet_lens.study.stages import Stage
+from emorhet_lens.texts.concepts import GROUPS
+from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.validation.costs import count_loops, count_readings
+from emorhet_lens.validation.validate import READOUTS, lessons_of
+
+SAMPLE_TEXTS, SAMPLE_LESSONS = 4, 8
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What a stage sends through the model.
+
+    Args:
+        stage: The stage.
+        texts: At most so many texts; 0 where it is done.
+        done: Whether its results are there.
+    """
+
+    stage: Stage
+    texts: int
+    done: bool
+
+
+def count_study(study: Study, stages: Sequence[Stage], data_dir: Path | None = None) -> tuple[StageCost, ...]:
+    """Count the texts of every stage from the corpora; loads no model.
+
+    Args:
+        study: The study.
+        stages: Of it.
+        data_dir: Folder of named corpora.
+
+    Returns:
+        One entry a stage.
+
+    Raises:
+        CorpusError: A corpus is missing, or nothing unseen is left of it.
+        EffectsError: The texts do not allow the questions.
+        StoreError: A stage in the folder was made with other options.
+    """
+    done = [stage.is_done() for stage in stages]
+    return tuple(
+        StageCost(stage, 0 if ready else _count(stage, study, data_dir), ready)
+        for stage, ready in zip(stages, done, strict=True)
+    )
+
+
+def screening_texts(group: StudyGroup, study: Study, data_dir: Path | None, *, second: bool = False) -> Corpus:
+    """The texts that a group is screened on, or those of its second screening."""
+    names, limit = group.corpora, group.limit
+    if second and group.replication is not None:
+        names, limit = group.replication.corpora, group.replication.screen_limit or group.limit
+    return load_texts(names, group.name, data_dir=data_dir, limit=limit, seed=study.seed)
+
+
+def unseen_texts(
+    section: Section, corpora: Sequence[str], seen: Corpus, study: Study, data_dir: Path | None
+) -> HeldOut:
+    """The development and test texts of a section, as its measurement will choose them."""
+    keys = frozenset(example.key for example in seen)
+    return load_held_out(
+        list(corpora),
+        seen.group,
+        seen=keys,
+        limit=section.limit,
+        min_texts=section.min_texts,
+        data_dir=data_dir,
+        seed=study.seed,
+    )
+
+
+def seconds_per_text(model: LensModel, texts: HeldOut, readout: str, seed: int) -> float:
+    """How long a text takes without masks, from a few of them read twice.
+
+    Args:
+        model: The model.
+        texts: Development and test texts.
+        readout: A name of `READOUTS`.
+        seed: Of the draw.
+    """
+    ways: dict[str, Any] = dict(READOUTS)
+    asked: Readout = ways[readout]()
+    dev, train = lessons_of(readout, texts.dev.balanced(SAMPLE_LESSONS, seed=seed), seed)
+    test = texts.test.balanced(SAMPLE_TEXTS, seed=seed)
+    reading = asked.prepare(model, test, dev=dev, train=train, question=questions_for(test)[0], progress=False)
+    taken = []
+    # The first time also pays for what the machine sets up.
+    for _ in range(2):
+        started = time.perf_counter()
+        read = len(reading.read(model, progress=False))
+        taken.append((time.perf_counter() - started) / read)
+    return min(taken)
+
+
+def _count(stage: Stage, study: Study, data_dir: Path | None) -> int:
+    group = stage.group
+    seen = screening_texts(group, study, data_dir, second=stage.name == "screen2")
+    if stage.name in ("screen", "screen2"):
+        return len(seen)
+    if stage.name == "validate" and group.validation is not None:
+        return _count_validation(group.validation, group, seen, study, data_dir)
+    if stage.name == "sweep" and group.sweep is not None:
+        return _count_sweep(group.sweep, group, seen, study, data_dir)
+    if group.replication is None or not group.replication.effects:
+        return 0
+    return _count_crossings(group.replication, group, seen, study, data_dir)
+
+
+def _count_validation(
+    section: ValidateSection, group: StudyGroup, seen: Corpus, study: Study, data_dir: Path | None
+) -> int:
+    texts = unseen_texts(section, section.corpora or group.corpora, seen, study, data_dir)
+    concepts, loops = _both(seen, texts.test), 0
+    masks: tuple[str, ...] = section.masks
+    if ADAPTIVE in masks:
+        masks = (*masks, SAME_DOSE)
+        loops = count_loops(texts.dev, concepts, n_random=section.n_random, others=True, seed=study.seed)
+    return loops + _readings(texts.test, concepts, masks, CONTROLS, section, study)
+
+
+def _count_sweep(section: SweepSection, group: StudyGroup, seen: Corpus, study: Study, data_dir: Path | None) -> int:
+    texts = unseen_texts(section, section.corpora or group.corpora, seen, study, data_dir)
+    concepts = [concept for concept in _both(seen, texts.test) if concept in (section.concepts or group_of(group))]
+    masks = tuple(f"dose{number}" for number in range(len(section.doses)))
+    cells = len(section.ratios) * len(section.layers)
+    return cells * _readings(texts.test, concepts, masks, CONTROLS, section, study)
+
+
+def _count_crossings(
+    section: ReplicateSection, group: StudyGroup, seen: Corpus, study: Study, data_dir: Path | None
+) -> int:
+    second = screening_texts(group, study, data_dir, second=True)
+    there = unseen_texts(section, section.corpora, seen, study, data_dir).test
+    here = unseen_texts(section, section.tested or group.corpora, second, study, data_dir).test
+    ways = ((there, _both(seen, there)), (here, _both(second, here)))
+    return sum(_readings(test, concepts, ("zero",), ("random",), section, study) for test, concepts in ways)
+
+
+def group_of(group: StudyGroup) -> tuple[str, ...]:
+    """The concepts of a study's group."""
+    return GROUPS[group.name].concepts
+
+
+def _both(seen: Corpus, test: Corpus) -> list[str]:
+    """Concepts with texts to be found on and texts to be measured on."""
+    counts = seen.counts(), test.counts()
+    return [concept for concept in seen.group.concepts if all(count[concept] for count in counts)]
+
+
+def _readings(
+    test: Corpus,
+    concepts: Sequence[str],
+    masks: Sequence[str],
+    controls: Sequence[str],
+    section: Section,
+    study: Study,
+) -> int:
+    return count_readings(
+        test,
+        questions_for(test),
+        concepts,
+        masks=masks,
+        controls=controls,
+        n_random=section.n_random,
+        seed=study.seed,
+    )

@@ -1,0 +1,1 @@
+"""Masks over shares of neurons and ranges of layers."""
