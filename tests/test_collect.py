@@ -221,7 +221,7 @@ def test_options_tell_how_the_numbers_were_made():
     assert options["ids"] == [example.key for example in CORPUS]
     assert options["corpora"] == [{"name": CORPUS.name, "sha256": CORPUS.digest, "counts": CORPUS.counts()}]
     assert [len(batch) for batch in options["plan"]] == [10, 10, 4]
-    assert set(options["versions"]) == {"transformer-lens", "torch", "transformers"}
+    assert set(options["versions"]) == {"emorhet-lens", "transformer-lens", "torch", "transformers"}
 
 
 def test_prompt_changes_what_is_read_but_not_how_much_is_counted():

@@ -7,7 +7,6 @@ result is added to the statistics when the pass has ended. A batch therefore cou
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +35,7 @@ from emorhet_lens.passes.batches import (
 from emorhet_lens.passes.forward import read_layers
 from emorhet_lens.passes.prompts import Prompt, as_prompt
 from emorhet_lens.texts.corpus import Corpus
+from emorhet_lens.versions import versions
 
 _CHECKPOINT_SECONDS = 60.0
 
@@ -105,7 +105,7 @@ def collect_stats(
         "ids": [example.key for example in corpus],
         "plan": [list(batch) for batch in plan],
         "skipped": list(encoded.skipped),
-        "versions": {name: version(name) for name in ("transformer-lens", "torch", "transformers")},
+        "versions": versions(),
     }
     assigned = assign_cells(corpus, seed=seed)
     stats, done = _start(model, corpus, assigned, options, checkpoint)

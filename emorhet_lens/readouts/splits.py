@@ -4,7 +4,6 @@ Checked here: no text has two jobs. Not checked: that texts of different splits 
 """
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import combinations
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from emorhet_lens.errors import ReadoutError
 from emorhet_lens.passes.passes import Passes
 from emorhet_lens.readouts.questions import Question, questions_for
 from emorhet_lens.texts.corpus import Corpus, require_disjoint
+from emorhet_lens.versions import versions
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,5 +85,5 @@ def describe_run(splits: Splits, passes: Passes, **used: Corpus) -> dict[str, An
         "padding_side": passes.padding_side,
         "splits": {part: [e.key for e in corpus] for part, corpus in {"test": splits.test, **used}.items()},
         "sha256": {part: corpus.digest for part, corpus in {"test": splits.test, **used}.items()},
-        "versions": {name: version(name) for name in ("transformer-lens", "torch", "transformers")},
+        "versions": versions(),
     }
