@@ -19,8 +19,13 @@ HOST_FREE = (
     "adaptive_null",
     "agreement",
     "answers",
+    "cli_associate",
     "cli_corpora",
+    "cli_replicate",
+    "cli_study",
+    "cli_sweep",
     "cli_synthesize",
+    "cli_validate",
     "concepts",
     "corpora",
     "corpus",
@@ -31,7 +36,9 @@ HOST_FREE = (
     "effects_null",
     "facts",
     "held_out",
+    "imports",
     "inference",
+    "judge",
     "layer_ranges",
     "leakage",
     "lengths",
@@ -42,10 +49,16 @@ HOST_FREE = (
     "publishers",
     "quality",
     "reduction",
+    "report",
+    "report_sections",
+    "scorers",
     "selection",
     "splits",
+    "stability",
     "stimuli",
     "store",
+    "study",
+    "study_file",
     "sweep_cells",
     "sweep_pictures",
     "synthesis",
@@ -53,7 +66,10 @@ HOST_FREE = (
     "synthesis_calls",
     "verdicts",
 )
-"""Tests whose results no version of the host can change; they run once, with the newest."""
+"""Tests whose results no version of the host can change, and commands that put together what is tested on every host.
+
+They run once, with the newest host.
+"""
 THREADS = (torch.get_num_threads(), numba.get_num_threads())
 
 

@@ -16,7 +16,15 @@ from torch import Tensor
 
 from emorhet_lens.errors import CorpusError, MaskError, ModelError
 from emorhet_lens.masks.mask_positions import Positions, Where
-from emorhet_lens.models.hosts import LensModel, ModelIdentity, NamedHook, identify, output_weights, require_evaluation
+from emorhet_lens.models.hosts import (
+    LensModel,
+    ModelIdentity,
+    NamedHook,
+    hook_points,
+    identify,
+    output_weights,
+    require_evaluation,
+)
 from emorhet_lens.passes.batches import Batch, Tokens, encode_corpus
 from emorhet_lens.passes.passes import BatchSize, Passes
 from emorhet_lens.passes.prompts import Prompt, as_prompt
@@ -188,7 +196,7 @@ def _contrasts(corpus: Corpus) -> tuple[tuple[str, ...], Float[Tensor, "concept 
 
 def _hook_names(model: LensModel) -> list[str]:
     names = [f"blocks.{layer}.hook_resid_post" for layer in range(model.cfg.n_layers)]
-    known = model.hook_dict
+    known = hook_points(model)
     missing = [name for name in names if name not in known]
     if missing:
         raise ModelError(f"{model.cfg.model_name!r} has no hook {missing[0]!r}: the host hides the residual stream")

@@ -12,7 +12,7 @@ from typing import Any
 
 from transformer_lens.hook_points import HookPoint
 
-from emorhet_lens.models.hosts import LensModel, output_weights
+from emorhet_lens.models.hosts import LensModel, hook_points, output_weights
 from emorhet_lens.models.sites import hook_names
 
 POINT = "hook_gain"
@@ -80,4 +80,4 @@ def _mlp(model: LensModel, layer: int) -> Any:
 def _registries(model: LensModel) -> list[dict[str, Any]]:
     """Where the host looks hook points up by name: a bridge in one place, `HookedTransformer` in two."""
     own = getattr(model, "_hook_registry", None)
-    return [own] if own is not None else [model.hook_dict, getattr(model, "mod_dict")]  # noqa: B009 - as above
+    return [own] if own is not None else [hook_points(model), getattr(model, "mod_dict")]  # noqa: B009 - as above

@@ -27,14 +27,10 @@ _PROBES = 4
 
 @runtime_checkable
 class LensModel(Protocol):
-    """The part of a TransformerLens model that is used here."""
+    """The part of a TransformerLens model that is used here; and see `hook_points`."""
 
     cfg: Any
     tokenizer: Any
-
-    @property
-    def hook_dict(self) -> Any:
-        """Hook points by name."""
 
     def hooks(self, fwd_hooks: list[NamedHook] = ...) -> AbstractContextManager[Any]:
         """Add hooks for the length of a `with` block."""
@@ -53,6 +49,20 @@ class LensModel(Protocol):
 
     def eval(self) -> Any:
         """Switch to evaluation mode."""
+
+
+def hook_points(model: LensModel) -> Any:
+    """Hook points by name.
+
+    They are no part of `LensModel`: a bridge puts them together anew every time, and every check of a type would ask.
+
+    Args:
+        model: Any host.
+
+    Returns:
+        The host's mapping.
+    """
+    return getattr(model, "hook_dict")  # noqa: B009 - see above
 
 
 @dataclass(frozen=True)

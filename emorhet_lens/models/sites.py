@@ -9,7 +9,7 @@ is that of `act(gate)`, so both count the same firings, while its means are thos
 from typing import Literal
 
 from emorhet_lens.errors import ModelError
-from emorhet_lens.models.hosts import LensModel
+from emorhet_lens.models.hosts import LensModel, hook_points
 
 Site = Literal["post", "gate"]
 _HOOKS = {"post": "hook_post", "gate": "hook_pre"}
@@ -33,7 +33,7 @@ def hook_names(model: LensModel, site: Site = "post") -> list[str]:
     if site == "gate" and not getattr(model.cfg, "gated_mlp", False):
         raise ModelError(f'{model.cfg.model_name!r} has no gated MLP; use site="post"')
     names = [f"blocks.{layer}.mlp.{_HOOKS[site]}" for layer in range(model.cfg.n_layers)]
-    known = model.hook_dict  # bridges put it together anew each time
+    known = hook_points(model)  # bridges put it together anew each time
     missing = [name for name in names if name not in known]
     if missing:
         raise ModelError(

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from emorhet_lens.errors import ModelError
-from emorhet_lens.models.hosts import LensModel
+from emorhet_lens.models.hosts import LensModel, hook_points
 from emorhet_lens.passes.batches import Batch
 
 _TOLERANCE = 1e-3
@@ -44,7 +44,7 @@ def final_residual(model: LensModel, batch: Batch) -> Float[Tensor, "batch pos m
         ModelError: The host has no such hook point for this architecture, or it did not fire.
     """
     name = _hook_name(model)
-    if name not in model.hook_dict:
+    if name not in hook_points(model):
         raise ModelError(f"{model.cfg.model_name!r} has no hook {name!r}: the host does not expose the final residual")
     found: list[Tensor] = []
 
@@ -99,7 +99,7 @@ def shortcut_holds(model: LensModel, batch: Batch) -> bool:
         an architecture scales its logits.
     """
     parts = all(hasattr(model, part) for part in ("ln_final", "unembed"))
-    if not parts or _hook_name(model) not in model.hook_dict:
+    if not parts or _hook_name(model) not in hook_points(model):
         return False
     full, short = (final_logits(model, batch, shortcut=shortcut).float() for shortcut in (False, True))
     return bool((full - short).abs().max() <= _TOLERANCE * full.abs().max())
