@@ -5,6 +5,7 @@ matplotlib draws them. They show counts and intervals that stand in words or tab
 
 import base64
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -106,6 +107,49 @@ def stability_picture(stability: Stability) -> Picture:
     )
     # Fits a phone.
     return Picture(draw_svg(draw, 3.5, 1.35), description, 336)
+
+
+def grid_picture(
+    values: pd.DataFrame, description: str, *, across: str, down: str, marked: pd.DataFrame | None = None
+) -> Picture:
+    """A number a cell, darker where it is larger: blue above zero, orange below; cells without one stay empty.
+
+    Args:
+        values: The numbers.
+        description: What they are, for readers who do not see them.
+        across: What the columns are.
+        down: What the rows are.
+        marked: In the same shape, which cells get a star.
+
+    Raises:
+        EmorhetError: matplotlib is not installed.
+    """
+    numbers = values.to_numpy(dtype=float)
+    n_rows, n_columns = numbers.shape
+    known = [abs(value) for value in numbers.ravel().tolist() if not math.isnan(value)]
+    largest = max(known, default=0.0) or 1.0
+
+    def draw(axes: Any) -> None:
+        from matplotlib.patches import Rectangle
+
+        for row in range(n_rows):
+            for column in range(n_columns):
+                value = float(numbers[row, column])
+                if math.isnan(value):
+                    continue
+                alpha = 0.08 + 0.52 * abs(value) / largest
+                color = FILL if value >= 0 else WARM
+                axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=color, alpha=alpha, lw=0))
+                star = "*" if marked is not None and bool(marked.iloc[row, column]) else ""
+                text = f"{value:+.2f}{star}"
+                axes.text(column, row, text, ha="center", va="center", fontsize=8, color=INK)
+        axes.set(xlim=(-0.5, n_columns - 0.5), ylim=(n_rows - 0.5, -0.5), xlabel=across, ylabel=down)
+        axes.set_xticks(range(n_columns), list(values.columns), rotation=30, ha="right")
+        axes.set_yticks(range(n_rows), list(values.index))
+        axes.tick_params(length=0)
+
+    width = 1.8 + 0.75 * n_columns
+    return Picture(draw_svg(draw, width, 1.3 + 0.34 * n_rows), description, round(width * 96))
 
 
 def draw_svg(draw: Callable[[Any], None], width: float, height: float) -> str:

@@ -34,11 +34,15 @@ def small(here: Path) -> dict[str, Any]:
 
 
 def test_costs_are_said_and_nothing_is_done(here: Path, tmp_path: Path) -> None:
-    outcome = run(here, tmp_path / "out", study_of(here, "rhetoric", "emotion"), "--cost-only")
+    study = study_of(here, "rhetoric", "emotion")
+    unseen = {group: [str(here / f"{group}-first-new.jsonl")] for group in ("rhetoric", "emotion")}
+    study["link"] = unseen | {"limit": 6, "min_texts": 4, "n_random": 2}
+    outcome = run(here, tmp_path / "out", study, "--cost-only")
     assert outcome.exit_code == 0, outcome.output
     said = " ".join(outcome.output.split())
     for stage in ("screen", "validate", "sweep", "screen2", "replicate"):
         assert f"rhetoric │ {stage}" in said and f"emotion │ {stage}" in said
+    assert "both │ link" in said and "not measured" not in said
     assert "texts through the model, about" in said
     assert not (tmp_path / "out").exists()
 

@@ -70,7 +70,7 @@ def done(here: Path, model: Any, raw: dict[str, Any]) -> Path:
 
 def without_report(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("emorhet_lens.study.run._reported", lambda *_: None)
-    patch.setattr("emorhet_lens.study.run.write_report", lambda path, _: path)
+    patch.setattr("emorhet_lens.study.run.write_report", lambda path, *_, **__: path)
 
 
 def tables(folder: Path) -> dict[str, bytes]:

@@ -61,6 +61,9 @@ def test_the_study_of_the_benchmarks_is_a_study() -> None:
         assert (group.validation.limit, group.validation.n_random) == (60, 8)
         assert (len(group.sweep.ratios), group.sweep.layers) == (5, ("bottom", "middle", "top", "all"))
         assert len(group.sweep.concepts or ()) == 2
+        assert group.induction is not None and group.induction.strengths == (1.0, 4.0, 16.0)
+        assert (group.induction.controls, group.induction.limit) == (("random", "scaled"), 25)
+    assert study.link is not None and study.link.reverse and study.link.cross_signal
     assert rhetoric.corpora == ("hypo", "lcc_metaphor", "sarcasm_sign", "figurative_comparisons")
 
 
@@ -69,7 +72,7 @@ def test_the_study_of_the_benchmarks_is_a_study() -> None:
     [
         ("", "groups: is missing"),
         ("groups = []", "groups: List should have at least 1 item"),
-        (f"modle = 1\n{SMALL}", "modle: unknown key; there are model, host, device, dtype, seed, groups"),
+        (f"modle = 1\n{SMALL}", "modle: unknown key; there are model, host, device, dtype, seed, groups, link"),
         (f"{SMALL}limits = 3", "groups[0].limits: unknown key; there are name, corpora, limit"),
         (f"{SMALL}[groups.validate]\nalpha = 1", "groups[0].validate.alpha: unknown key; there are corpora, readout"),
         (f"{SMALL}limit = '60'", "groups[0].limit: Input should be a valid integer, got '60'"),
@@ -94,6 +97,16 @@ def test_the_study_of_the_benchmarks_is_a_study() -> None:
         (f"{SMALL}[groups.sweep]\ndoses = [inf]", "sweep.doses[0]: Input should be a finite number, got inf"),
         (f"{SMALL}[groups.sweep]\nlayers = ['upper']", "sweep.layers: layers are bottom, middle, top, all"),
         (f"{SMALL}[groups.sweep]\nconcepts = ['joy']", "sweep.concepts: unknown ['joy']; there are anger, disgust"),
+        (f"{SMALL}[groups.induce]\nstrengths = [0, 1]", "induce.strengths: at 0 nothing is pushed"),
+        (f"{SMALL}[groups.induce]\nstrengths = [nan]", "induce.strengths[0]: Input should be a finite number"),
+        (f"{SMALL}[groups.induce]\nforms = ['gentle']", "induce.forms[0]: Input should be 'contrast', 'zheng2026',"),
+        (f"{SMALL}[groups.induce]\ncontrols = ['own']", "induce.controls[0]: Input should be 'random', 'scaled' or"),
+        (f"{SMALL}[groups.induce]\nconcepts = ['joy']", "induce.concepts: unknown ['joy']; there are anger, disgust"),
+        (f"{SMALL}[groups.induce]\nomegas = [1]", "induce.omegas: unknown key; there are corpora, readout"),
+        (f"{SMALL}[link]", "link: needs both groups, emotion and rhetoric, got emotion; add the other one"),
+        (f"{SMALL}[link]\nstrength = 1", "link.strength: unknown key; there are emotion, rhetoric, draws"),
+        (f"{SMALL}[link]\nmasks = ['adaptive']", "link.masks[0]: it is one of zero, mean, attenuate, got 'adaptive'"),
+        (f"{SMALL}[link]\ncross_signal = false\nreverse = true", "reverse: there is no other direction without"),
         (f"{SMALL}[groups.replicate]", "groups[0].replicate.corpora: is missing"),
         (f"{SMALL}[groups.replicate]\ncorpora = ['b']\ntested = ['c']", "replicate.tested: ['c'] are not screened"),
         ("x =", "cannot be read"),

@@ -105,13 +105,7 @@ def plan_cross_effects(
     splits: dict[str, Any] = {"dev": dev, "train": train, "batch_size": batch_size, "progress": progress}
     questions = questions_for(corpus, contrast)
     readings = tuple(asked.prepare(model, corpus, question=one, **splits) for one in questions)
-    steps = tuple(
-        Step(mask, concept, draw, number, only=None if draw == OWN else _alone(question, corpus))
-        for mask in made
-        for concept in chosen
-        for draw in (OWN, *range(n_random))
-        for number, question in enumerate(questions)
-    )
+    steps = cross_steps(questions, corpus.group.rest, chosen, masks=tuple(made), n_random=n_random)
     neutral = neutral_texts(corpus, seed) if neutral is None else neutral
     options: dict[str, Any] = {
         "model": identity.to_dict(),
@@ -139,7 +133,29 @@ def plan_cross_effects(
     )
 
 
-def _alone(question: Question, corpus: Corpus) -> str | None:
-    """The concept of a question that asks for one; the rest's texts need not be read under random sets."""
-    concepts = [label for label in question.labels if label != corpus.group.rest]
+def cross_steps(
+    questions: Sequence[Question], rest: str, masked: Sequence[str], *, masks: Sequence[str], n_random: int
+) -> tuple[Step, ...]:
+    """All masked readings: every set on every question.
+
+    Args:
+        questions: What is asked.
+        rest: The label of texts without a concept, which need not be read under random sets where a question asks for
+            one concept only.
+        masked: Whose neurons are masked.
+        masks: Names of the kinds of mask.
+        n_random: Random sets a concept.
+    """
+    return tuple(
+        Step(mask, concept, draw, number, only=None if draw == OWN else _alone(question, rest))
+        for mask in masks
+        for concept in masked
+        for draw in (OWN, *range(n_random))
+        for number, question in enumerate(questions)
+    )
+
+
+def _alone(question: Question, rest: str) -> str | None:
+    """The concept of a question that asks for one."""
+    concepts = [label for label in question.labels if label != rest]
     return concepts[0] if len(concepts) == 1 else None

@@ -3,13 +3,12 @@
 The matrix shows single changes without their uncertainty; what is established stands in the primary tests.
 """
 
-import math
 from typing import Any
 
 import pandas as pd
 
 from emorhet_lens.causal.tables import EffectTables
-from emorhet_lens.pictures import FILL, INK, WARM, Picture, draw_svg
+from emorhet_lens.pictures import FILL, INK, Picture, draw_svg, grid_picture
 
 
 def matrix_picture(matrix: pd.DataFrame, unit: str = "nats") -> Picture:
@@ -25,36 +24,11 @@ def matrix_picture(matrix: pd.DataFrame, unit: str = "nats") -> Picture:
     Raises:
         EmorhetError: matplotlib is not installed.
     """
-    values = matrix.to_numpy()
-    n_rows, n_columns = values.shape
-    known = [abs(value) for value in values.ravel().tolist() if not math.isnan(value)]
-    largest = max(known, default=0.0) or 1.0
-
-    def draw(axes: Any) -> None:
-        from matplotlib.patches import Rectangle
-
-        for row in range(n_rows):
-            for column in range(n_columns):
-                value = float(values[row, column])
-                if math.isnan(value):
-                    continue
-                alpha = 0.08 + 0.52 * abs(value) / largest
-                color = FILL if value >= 0 else WARM
-                axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=color, alpha=alpha, lw=0))
-                axes.text(column, row, f"{value:+.2f}", ha="center", va="center", fontsize=8, color=INK)
-        axes.set(xlim=(-0.5, n_columns - 0.5), ylim=(n_rows - 0.5, -0.5), xlabel="read", ylabel="masked")
-        axes.set_xticks(range(n_columns), list(matrix.columns), rotation=30, ha="right")
-        axes.set_yticks(range(n_rows), list(matrix.index))
-        axes.tick_params(length=0)
-
     parts = [
         f"{masked} masked: " + ", ".join(f"{read} {value:+.2f}" for read, value in row.items() if value == value)
         for masked, row in matrix.iterrows()
     ]
-    width = 1.8 + 0.75 * n_columns
-    return Picture(
-        draw_svg(draw, width, 1.3 + 0.34 * n_rows), f"Mean change in {unit}. {'; '.join(parts)}.", round(width * 96)
-    )
+    return grid_picture(matrix, f"Mean change in {unit}. {'; '.join(parts)}.", across="read", down="masked")
 
 
 def excess_picture(tables: EffectTables, mask: str) -> Picture:

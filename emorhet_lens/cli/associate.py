@@ -1,17 +1,17 @@
 """`emorhet associate`: what do the neurons of emotions and of rhetorical devices have in common?"""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from emorhet_lens.association.associate import LEVEL, Association, associate
-from emorhet_lens.association.coactivation import Coactivation, coactivate
-from emorhet_lens.association.cross_effects import CrossEffects, Family, finish_cross_effects
-from emorhet_lens.association.cross_plan import plan_cross_effects
-from emorhet_lens.association.files import ASSOCIATION_FILE, write_association
-from emorhet_lens.association.inputs import texts_by_group
+from emorhet_lens.association.associate import LEVEL, Association
+from emorhet_lens.association.cross_effects import CrossEffects, Family
+from emorhet_lens.association.files import ASSOCIATION_FILE
+from emorhet_lens.association.inputs import require_groups, texts_by_group
+from emorhet_lens.association.job import plan_association_job
 from emorhet_lens.causal.runs import EffectPlan
 from emorhet_lens.cli.options import (
     DeviceOption,
@@ -25,13 +25,13 @@ from emorhet_lens.cli.options import (
     explaining,
     model_of,
     parts_of,
+    say_notes,
 )
-from emorhet_lens.corpora.held_out import MIN_TEXTS, HeldOut
+from emorhet_lens.corpora.held_out import MIN_TEXTS
 from emorhet_lens.errors import EffectsError
 from emorhet_lens.models import embedded
-from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.screening.screen import Screen
-from emorhet_lens.validation.validate import READOUTS, lessons_of
+from emorhet_lens.validation.validate import READOUTS
 
 
 def associate_command(
@@ -66,30 +66,31 @@ def associate_command(
             raise EffectsError(f"unknown readout {readout!r}; there are {', '.join(READOUTS)}")
         loaded = model_of(model, host, device, dtype) if corpus else None
         screens = Screen.load(emotion, loaded), Screen.load(rhetoric, loaded)
-        found = associate(*screens, draws=draws, shuffles=shuffles, seed=seed)
-        summarize_association(found)
-        active: dict[str, Coactivation] = {}
-        causal: dict[str, CrossEffects] = {}
-        notes = list(found.warnings)
-        if corpus and loaded is not None:
-            texts = texts_by_group(*screens, corpus, limit=limit, min_texts=min_texts, data_dir=data_dir, seed=seed)
-            notes += [note for one in texts.values() for note in one.left_out]
-            options: dict[str, Any] = {"masks": parts_of(masks), "n_random": n_random, "seed": seed}
-            plans = _plans(loaded, screens, texts, readout, out, progress, **options)
-            say_cost(plans)
-            for name, one in texts.items():
-                active[name] = coactivate(loaded, *screens, one.test, n_random=n_random, seed=seed, progress=progress)
-            for way, (plan, family) in plans.items():
-                causal[way] = finish_cross_effects(plan, loaded, family=family, progress=progress)
-                summarize_effects(way, causal[way])
-                notes += causal[way].effects.warnings
-        write_association(out, found, active, causal, corpora=corpus)
-        for note in notes:
-            console.print(f"note: {note}", markup=False, highlight=False)
-        console.print(f"wrote {out / ASSOCIATION_FILE}", markup=False, highlight=False, soft_wrap=True)
+        require_groups(*screens)
+        choices: dict[str, Any] = {"limit": limit, "min_texts": min_texts, "data_dir": data_dir, "seed": seed}
+        job = plan_association_job(
+            loaded,
+            screens,
+            texts_by_group(*screens, corpus, **choices) if corpus else {},
+            out,
+            draws=draws,
+            shuffles=shuffles,
+            masks=parts_of(masks),
+            readout=readout,
+            n_random=n_random,
+            seed=seed,
+            facts={"corpora": corpus},
+            progress=progress,
+        )
+        summarize_association(job.found)
+        say_cost(job.plans)
+        causal, notes = job.run(loaded, progress=progress)
+        for way, found in causal.items():
+            summarize_effects(way, found)
+        say_notes(notes, out / ASSOCIATION_FILE)
 
 
-def say_cost(plans: dict[str, tuple[EffectPlan, Family]]) -> None:
+def say_cost(plans: Mapping[str, tuple[EffectPlan, Family]]) -> None:
     """Print what is to do, before it is done."""
     for way, (plan, _) in plans.items():
         console.print(
@@ -129,39 +130,3 @@ def summarize_effects(way: str, found: CrossEffects) -> None:
             *(f"{row.random_mean:+.3f} ± {row.random_sd:.3f}", f"{row.excess:+.3f}", f"{row.p_holm:.3f}"),
         )
     console.print(shown)
-
-
-def _plans(
-    model: LensModel,
-    screens: tuple[Screen, Screen],
-    texts: dict[str, HeldOut],
-    readout: str,
-    out: Path,
-    progress: bool,
-    **options: Any,
-) -> dict[str, tuple[EffectPlan, Family]]:
-    """A plan a direction with its family; the neurons of the second group masked are the primary one."""
-    plans: dict[str, tuple[EffectPlan, Family]] = {}
-    for number, read in enumerate(screens):
-        masked, name = screens[1 - number], read.stats.group.name
-        if name not in texts:
-            continue
-        way = f"{masked.stats.group.name} masked, {name} read"
-        dev, train = lessons_of(readout, texts[name].dev, options["seed"])
-        plans[way] = (
-            plan_cross_effects(
-                model,
-                masked.neurons,
-                read.neurons,
-                texts[name].test,
-                readout=READOUTS[readout](),
-                dev=dev,
-                train=train,
-                stats=(masked.stats, read.stats),
-                folder=out / f"{masked.stats.group.name}-on-{name}",
-                progress=progress,
-                **options,
-            ),
-            "exploratory" if number else "primary",
-        )
-    return plans

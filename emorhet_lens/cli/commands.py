@@ -1,4 +1,4 @@
-"""The command line: `emorhet` with `screen`, `validate`, `replicate`, `sweep`, `study`, `run`, `corpora`, `models`."""
+"""The command line: `emorhet` with a command for every measurement, `study`, `run`, `corpora` and `models`."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +9,8 @@ from rich.table import Table
 from emorhet_lens.cli.associate import associate_command
 from emorhet_lens.cli.compare import compare_command
 from emorhet_lens.cli.corpora import HubOption, corpora_app
+from emorhet_lens.cli.enhance import enhance_command
+from emorhet_lens.cli.induce import induce_command
 from emorhet_lens.cli.options import (
     BatchSizeOption,
     DataDirOption,
@@ -41,9 +43,11 @@ app.add_typer(corpora_app, name="corpora")
 app.command("validate")(validate_command)
 app.command("replicate")(replicate_command)
 app.command("sweep")(sweep_command)
+app.command("induce")(induce_command)
 app.command("steer")(steer_command)
 app.command("study")(study_command)
 app.command("associate")(associate_command)
+app.command("enhance")(enhance_command)
 app.command("compare")(compare_command)
 
 

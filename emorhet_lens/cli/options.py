@@ -1,17 +1,17 @@
 """What the commands of the command line share: options, messages, and loading a model."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from emorhet_lens.errors import EmorhetError, ScreenError
+from emorhet_lens.errors import EffectsError, EmorhetError, ScreenError
 from emorhet_lens.masks.mask_positions import Where
 from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.models.loading import Host, load_model
@@ -38,6 +38,7 @@ ReadoutOption = Annotated[str, typer.Option(help=", ".join(READOUTS))]
 RandomSetsOption = Annotated[int, typer.Option(help="Matched random sets a concept, for every set that is measured.")]
 TestLimitOption = Annotated[int, typer.Option(help="Most test texts a class and source.")]
 MinTextsOption = Annotated[int, typer.Option(help="A concept with fewer test texts in a source is left out there.")]
+CostOnlyOption = Annotated[bool, typer.Option("--cost-only", help="Say what it costs and stop.")]
 WhereOption = Annotated[Where, typer.Option(help="Positions that are masked.")]
 
 
@@ -75,3 +76,35 @@ def model_of(name: str, host: Host, device: str | None, dtype: str | None) -> Le
 def parts_of(text: str) -> list[str]:
     """The parts of an option whose values are separated by commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def numbers_of(text: str, what: str) -> list[float]:
+    """The numbers of an option whose values are separated by commas.
+
+    Raises:
+        EffectsError: One is no number.
+    """
+    try:
+        return [float(part) for part in parts_of(text)]
+    except ValueError as error:
+        raise EffectsError(f"--{what} takes numbers with commas between them, got {text!r}") from error
+
+
+def choices_of(text: str, allowed: Sequence[str], what: str) -> list[Any]:
+    """The parts of an option that takes some of a few words.
+
+    Raises:
+        EffectsError: One is not among them.
+    """
+    found = parts_of(text)
+    unknown = [part for part in found if part not in allowed]
+    if unknown:
+        raise EffectsError(f"--{what} takes {', '.join(allowed)}, with commas between them, got {text!r}")
+    return found
+
+
+def say_notes(notes: Sequence[str], written: Path) -> None:
+    """Print what a reader has to know, and where the results are."""
+    for note in notes:
+        console.print(f"note: {note}", markup=False, highlight=False)
+    console.print(f"wrote {written}", markup=False, highlight=False, soft_wrap=True)

@@ -27,7 +27,7 @@ def study_command(
     device: DeviceOption = None,
     progress: ProgressOption = True,
 ) -> None:
-    """Screen, validate, sweep and replicate for one or both groups from one file; ends with the path of the report.
+    """Screen, validate, sweep, induce, replicate and link groups as one file says; ends with the path of the report.
 
     Every stage has its folder and is not done again once it is done; an interrupted study goes on where it stopped.
     """
@@ -46,7 +46,7 @@ def say_costs(plan: StudyPlan, seconds: dict[str, float]) -> None:
 
     Args:
         plan: The study.
-        seconds: A text takes, by group.
+        seconds: A text takes, by group; under `both` for what is of both groups.
     """
     table = Table(
         "group",
@@ -57,7 +57,7 @@ def say_costs(plan: StudyPlan, seconds: dict[str, float]) -> None:
     )
     total, minutes = 0, 0.0
     for cost in plan.costs:
-        group, known = cost.stage.group.name, cost.stage.group.name in seconds
+        group, known = cost.stage.owner, cost.stage.owner in seconds
         took = cost.texts * seconds.get(group, 0.0) / 60
         total, minutes = total + cost.texts, minutes + took
         table.add_row(

@@ -27,7 +27,9 @@ from emorhet_lens.cli.options import (
     console,
     explaining,
     model_of,
+    numbers_of,
     parts_of,
+    say_notes,
 )
 from emorhet_lens.corpora.held_out import MIN_TEXTS
 from emorhet_lens.errors import EffectsError
@@ -68,7 +70,7 @@ def sweep_command(
     with explaining():
         if readout not in READOUTS:
             raise EffectsError(f"unknown readout {readout!r}; there are {', '.join(READOUTS)}")
-        shares, amounts = _numbers(ratios, "ratios"), _numbers(doses, "doses")
+        shares, amounts = numbers_of(ratios, "ratios"), numbers_of(doses, "doses")
         loaded = model_of(model, host, device, dtype)
         job = plan_sweep_job(
             loaded,
@@ -94,9 +96,7 @@ def sweep_command(
         say_cells(job)
         table, notes = job.run(loaded, progress=progress)
         summarize_sweep(table)
-        for note in notes:
-            console.print(f"note: {note}", markup=False, highlight=False)
-        console.print(f"wrote {out / 'sweep.csv'}", markup=False, highlight=False, soft_wrap=True)
+        say_notes(notes, out / "sweep.csv")
 
 
 def say_cells(job: SweepJob) -> None:
@@ -107,13 +107,6 @@ def say_cells(job: SweepJob) -> None:
         f"about {job.plan.minutes:.1f} minutes",
         highlight=False,
     )
-
-
-def _numbers(text: str, what: str) -> list[float]:
-    try:
-        return [float(part) for part in parts_of(text)]
-    except ValueError as error:
-        raise EffectsError(f"--{what} takes numbers with commas between them, got {text!r}") from error
 
 
 def summarize_sweep(table: pd.DataFrame) -> None:

@@ -16,6 +16,7 @@ from emorhet_lens.screening.screen import Screen
 from emorhet_lens.screening.shortlist import TextActivations, read_shortlist
 from emorhet_lens.screening.text_ranking import driving_texts, exact_auroc
 from emorhet_lens.show import NeuronView, neuron_views
+from emorhet_lens.steering.tables import SteeringTables
 from emorhet_lens.sweeps.tables import SweepTables
 from emorhet_lens.texts.corpus import Corpus
 from emorhet_lens.validation.tuning_record import TuningRecord
@@ -39,6 +40,7 @@ class GroupReport:
         tuning: How the doses of adaptive masks were found.
         sweep: What masking other shares of other layers did.
         replication: What a second screening shares.
+        induction: How many texts followed a push towards a concept.
     """
 
     screen: Screen
@@ -54,6 +56,7 @@ class GroupReport:
     tuning: TuningRecord | None = None
     sweep: SweepTables | None = None
     replication: ReplicationTables | None = None
+    induction: SteeringTables | None = None
 
 
 def gather(

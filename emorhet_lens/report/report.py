@@ -16,6 +16,8 @@ from emorhet_lens.errors import ScreenError
 from emorhet_lens.models import embedded
 from emorhet_lens.pictures import layer_picture, stability_picture
 from emorhet_lens.report.effects import effects_section
+from emorhet_lens.report.induction import induction_section
+from emorhet_lens.report.link import LinkReport, link_section
 from emorhet_lens.report.measurements import replication_section, sweep_section, tuning_section
 from emorhet_lens.report.parts import GroupReport
 from emorhet_lens.report.texts import texts_section
@@ -25,13 +27,18 @@ from emorhet_lens.store import write_text
 
 
 def write_report(
-    path: Path | str, groups: Sequence[GroupReport], *, title: str = "Neurons that respond to emotion and rhetoric"
+    path: Path | str,
+    groups: Sequence[GroupReport],
+    *,
+    link: LinkReport | None = None,
+    title: str = "Neurons that respond to emotion and rhetoric",
 ) -> Path:
     """Write a report.
 
     Args:
         path: The file, for example `report.html`.
         groups: One entry a concept group.
+        link: What two groups share.
         title: Of the page.
 
     Returns:
@@ -57,10 +64,16 @@ def write_report(
         script=page_script() if drawn else None,
         embedded=any(group.screen.stats.model.name == embedded.NAME for group in groups),
         random_sets=any(group.balance is not None for group in groups),
-        masked=all(group.effects is not None for group in groups),
+        link=None if link is None else link_section(link),
+        masked=all(_is_changed(group) for group in groups) or (link is not None and link.is_changed),
     )
     write_text(Path(path), page)
     return Path(path)
+
+
+def _is_changed(group: GroupReport) -> bool:
+    """Whether the model was changed for anything that is said of a group."""
+    return group.effects is not None or group.induction is not None
 
 
 def _group(group: GroupReport, number: int) -> dict[str, Any]:
@@ -90,6 +103,7 @@ def _group(group: GroupReport, number: int) -> dict[str, Any]:
         "tuning": None if group.tuning is None else tuning_section(group.tuning),
         "sweep": None if group.sweep is None else sweep_section(group.sweep),
         "replication": None if group.replication is None else replication_section(group.replication),
+        "induction": None if group.induction is None else induction_section(group.induction),
         "texts": None if group.quality is None else texts_section(group.quality),
         "concepts": [
             {

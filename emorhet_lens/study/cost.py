@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from emorhet_lens.causal.steps import ADAPTIVE, CONTROLS, SAME_DOSE
-from emorhet_lens.corpora.held_out import HeldOut, load_held_out
+from emorhet_lens.corpora.held_out import HeldOut
 from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.readouts.questions import questions_for
 from emorhet_lens.readouts.readout import Readout
-from emorhet_lens.screening.job import load_texts
-from emorhet_lens.study.schema import ReplicateSection, Section, Study, StudyGroup, SweepSection, ValidateSection
+from emorhet_lens.steering.costs import count_pushes
+from emorhet_lens.study.link_cost import count_link
+from emorhet_lens.study.schema import Study, StudyGroup
+from emorhet_lens.study.sections import InduceSection, ReplicateSection, Section, SweepSection, ValidateSection
 from emorhet_lens.study.stages import Stage
+from emorhet_lens.study.texts import screening_texts, unseen_texts
 from emorhet_lens.texts.concepts import GROUPS
 from emorhet_lens.texts.corpus import Corpus
 from emorhet_lens.validation.costs import count_loops, count_readings
@@ -64,30 +67,6 @@ def count_study(study: Study, stages: Sequence[Stage], data_dir: Path | None = N
     )
 
 
-def screening_texts(group: StudyGroup, study: Study, data_dir: Path | None, *, second: bool = False) -> Corpus:
-    """The texts that a group is screened on, or those of its second screening."""
-    names, limit = group.corpora, group.limit
-    if second and group.replication is not None:
-        names, limit = group.replication.corpora, group.replication.screen_limit or group.limit
-    return load_texts(names, group.name, data_dir=data_dir, limit=limit, seed=study.seed)
-
-
-def unseen_texts(
-    section: Section, corpora: Sequence[str], seen: Corpus, study: Study, data_dir: Path | None
-) -> HeldOut:
-    """The development and test texts of a section, as its measurement will choose them."""
-    keys = frozenset(example.key for example in seen)
-    return load_held_out(
-        list(corpora),
-        seen.group,
-        seen=keys,
-        limit=section.limit,
-        min_texts=section.min_texts,
-        data_dir=data_dir,
-        seed=study.seed,
-    )
-
-
 def seconds_per_text(model: LensModel, texts: HeldOut, readout: str, seed: int) -> float:
     """How long a text takes without masks, from a few of them read twice.
 
@@ -112,6 +91,8 @@ def seconds_per_text(model: LensModel, texts: HeldOut, readout: str, seed: int) 
 
 
 def _count(stage: Stage, study: Study, data_dir: Path | None) -> int:
+    if stage.group is None:
+        return 0 if study.link is None else count_link(study.link, study, data_dir)
     group = stage.group
     seen = screening_texts(group, study, data_dir, second=stage.name == "screen2")
     if stage.name in ("screen", "screen2"):
@@ -120,6 +101,8 @@ def _count(stage: Stage, study: Study, data_dir: Path | None) -> int:
         return _count_validation(group.validation, group, seen, study, data_dir)
     if stage.name == "sweep" and group.sweep is not None:
         return _count_sweep(group.sweep, group, seen, study, data_dir)
+    if stage.name == "induce" and group.induction is not None:
+        return _count_induction(group.induction, group, seen, study, data_dir)
     if group.replication is None or not group.replication.effects:
         return 0
     return _count_crossings(group.replication, group, seen, study, data_dir)
@@ -143,6 +126,22 @@ def _count_sweep(section: SweepSection, group: StudyGroup, seen: Corpus, study: 
     masks = tuple(f"dose{number}" for number in range(len(section.doses)))
     cells = len(section.ratios) * len(section.layers)
     return cells * _readings(texts.test, concepts, masks, CONTROLS, section, study)
+
+
+def _count_induction(
+    section: InduceSection, group: StudyGroup, seen: Corpus, study: Study, data_dir: Path | None
+) -> int:
+    test = unseen_texts(section, section.corpora or group.corpora, seen, study, data_dir).test
+    return count_pushes(
+        test,
+        questions_for(test),
+        [concept for concept in _both(seen, test) if concept in (section.concepts or group_of(group))],
+        forms=section.forms,
+        strengths=section.strengths,
+        controls=section.controls,
+        n_random=section.n_random,
+        seed=study.seed,
+    )
 
 
 def _count_crossings(

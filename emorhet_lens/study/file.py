@@ -9,7 +9,14 @@ import yaml  # type: ignore[import-untyped]
 from pydantic import BaseModel, ValidationError
 
 from emorhet_lens.errors import StudyError
-from emorhet_lens.study.schema import ReplicateSection, Study, StudyGroup, SweepSection, ValidateSection
+from emorhet_lens.study.schema import Study, StudyGroup
+from emorhet_lens.study.sections import (
+    InduceSection,
+    LinkSection,
+    ReplicateSection,
+    SweepSection,
+    ValidateSection,
+)
 
 
 def load_study(path: Path | str) -> Study:
@@ -77,7 +84,8 @@ def _words(loc: tuple[int | str, ...], one: Any) -> str:
 def _keys(loc: tuple[int | str, ...]) -> list[str]:
     """The keys of the table at a place of the file."""
     tables: dict[str, type[BaseModel]] = {
-        "groups": StudyGroup, "validate": ValidateSection, "sweep": SweepSection, "replicate": ReplicateSection,
+        "groups": StudyGroup, "validate": ValidateSection, "sweep": SweepSection, "induce": InduceSection,
+        "replicate": ReplicateSection, "link": LinkSection,
     }  # fmt: skip
     named = [part for part in loc if isinstance(part, str)]
     table = tables[named[-1]] if named else Study

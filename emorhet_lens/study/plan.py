@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emorhet_lens.models.hosts import LensModel
-from emorhet_lens.study.cost import StageCost, count_study, screening_texts, seconds_per_text, unseen_texts
-from emorhet_lens.study.schema import Section, Study, StudyGroup
+from emorhet_lens.study.cost import StageCost, count_study, seconds_per_text
+from emorhet_lens.study.schema import Study, StudyGroup
+from emorhet_lens.study.sections import Section
 from emorhet_lens.study.stages import Stage, StageName, stages_of
+from emorhet_lens.study.texts import link_texts, screening_texts, unseen_texts
 from emorhet_lens.texts.corpus import Corpus
 
 
@@ -16,7 +18,7 @@ class StudyPlan:
 
     Args:
         study: What to do.
-        folder: Gets one folder a group, with one a stage, and `report.html`.
+        folder: Gets one folder a group, with one a stage, `link` for what is of both, and `report.html`.
         costs: What every stage sends through the model.
         data_dir: Folder of named corpora.
     """
@@ -44,14 +46,23 @@ class StudyPlan:
 
         Args:
             model: The model of the study.
+
+        Returns:
+            Of the groups with a section of their own, and under `both` those of the slower group.
         """
+        todo = {cost.stage.owner for cost in self.costs if not cost.done}
         found = {}
         for group in self.study.groups:
             section = first_section(group)
-            if section is not None and any(not cost.done for cost in self.costs if cost.stage.group == group):
+            if section is not None and group.name in todo:
                 corpora = section.corpora or group.corpora
                 texts = unseen_texts(section, corpora, self.texts_of(group), self.study, self.data_dir)
                 found[group.name] = seconds_per_text(model, texts, section.readout, self.study.seed)
+        if self.study.link is not None and "both" in todo:
+            _, read = link_texts(self.study.link, self.study, self.data_dir)
+            readout = self.study.link.readout
+            taken = [seconds_per_text(model, texts, readout, self.study.seed) for texts in read.values()]
+            found["both"] = max(taken)
         return found
 
 
@@ -76,4 +87,4 @@ def plan_study(study: Study, folder: Path, *, data_dir: Path | None = None) -> S
 
 def first_section(group: StudyGroup) -> Section | None:
     """The section whose unseen texts stand for the group's; nothing where nothing is measured."""
-    return group.validation or group.sweep
+    return group.validation or group.sweep or group.induction

@@ -1,4 +1,4 @@
-"""Run a study stage by stage: screening, masks, sweep and replication of each group, and one report of everything.
+"""Run a study stage by stage: what is measured of each group, what both share, and one report of everything.
 
 The stages are those of the commands of their names, with their folders. Which claims a study supports is said by the
 tests that were fixed before it ran; looking at several studies and keeping the best one is not among them.
@@ -8,17 +8,23 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+from emorhet_lens.association.tables import AssociationTables
 from emorhet_lens.causal.tables import EffectTables
+from emorhet_lens.cross_signal.tables import CrossSignalTables
 from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.quality import describe_quality
 from emorhet_lens.replication.tables import ReplicationTables
+from emorhet_lens.report.link import LinkReport
 from emorhet_lens.report.parts import GroupReport, gather
 from emorhet_lens.report.report import write_report
 from emorhet_lens.screening.screen import Screen
-from emorhet_lens.study.cost import unseen_texts
+from emorhet_lens.steering.tables import SteeringTables
+from emorhet_lens.study.link_step import ASSOCIATION_PLACE, CROSS_SIGNAL_PLACE, REVERSE_WAY, WAY
 from emorhet_lens.study.plan import StudyPlan, first_section, plan_study
 from emorhet_lens.study.schema import StudyGroup
+from emorhet_lens.study.sections import LinkSection
 from emorhet_lens.study.steps import STEPS
+from emorhet_lens.study.texts import unseen_texts
 from emorhet_lens.sweeps.tables import SweepTables
 from emorhet_lens.validation.tuning_record import TuningRecord
 
@@ -48,7 +54,8 @@ def run_study(plan: StudyPlan, model: LensModel, *, progress: bool = True) -> Pa
             STEPS[stage.name](plan, stage, model, progress)
         log.info("%s: done, in %s", stage.title, stage.folder)
     groups = [_reported(plan, group, model, progress) for group in plan.study.groups]
-    return write_report(plan.folder / REPORT_FILE, groups)
+    link = None if plan.study.link is None else _linked(plan.folder / "link", plan.study.link)
+    return write_report(plan.folder / REPORT_FILE, groups, link=link)
 
 
 def _reported(plan: StudyPlan, group: StudyGroup, model: LensModel, progress: bool) -> GroupReport:
@@ -71,5 +78,15 @@ def _reported(plan: StudyPlan, group: StudyGroup, model: LensModel, progress: bo
         effects=None if group.validation is None else EffectTables.load(validated),
         tuning=None if group.validation is None else TuningRecord.find(validated),
         sweep=None if group.sweep is None else SweepTables.load(swept),
+        induction=None if group.induction is None else SteeringTables.load(plan.folder_of(group, "induce")),
         replication=None if group.replication is None else ReplicationTables.load(replicated),
+    )
+
+
+def _linked(folder: Path, section: LinkSection) -> LinkReport:
+    """What the folder of both groups holds."""
+    ways = [*([WAY] if section.cross_signal else []), *([REVERSE_WAY] if section.reverse else [])]
+    return LinkReport(
+        AssociationTables.load(folder / ASSOCIATION_PLACE),
+        tuple(CrossSignalTables.load(folder / CROSS_SIGNAL_PLACE / way) for way in ways),
     )

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from emorhet_lens.errors import StoreError
+from emorhet_lens.errors import StoreError, StudyError
 from emorhet_lens.store import read_json, write_json
 from emorhet_lens.study.schema import Study, StudyGroup
 
-StageName = Literal["screen", "validate", "sweep", "screen2", "replicate"]
+StageName = Literal["screen", "validate", "sweep", "induce", "screen2", "replicate", "link"]
 STAGE_FILE = "stage.json"
 
 
@@ -25,21 +25,36 @@ class Stage:
     """One step of a study.
 
     Args:
-        group: What is done, for which concepts.
-        name: `screen`, `validate`, `sweep`, `screen2` (the second screening) or `replicate`.
+        group: For which concepts; nothing where it is for both groups.
+        name: What is done; `screen2` is the second screening.
         folder: Gets the results.
         options: What makes two of them the same, those of the stages before it included.
     """
 
-    group: StudyGroup
+    group: StudyGroup | None
     name: StageName
     folder: Path
     options: Mapping[str, Any]
 
     @property
+    def owner(self) -> str:
+        """Name of the group, or `both`."""
+        return "both" if self.group is None else self.group.name
+
+    @property
     def title(self) -> str:
         """For messages."""
-        return f"{self.group.name}/{self.name}"
+        return f"{self.owner}/{self.name}"
+
+    def of_group(self) -> StudyGroup:
+        """The group that the stage is for.
+
+        Raises:
+            StudyError: It is for both.
+        """
+        if self.group is None:
+            raise StudyError(f"{self.title}: the stage belongs to no single group")
+        return self.group
 
     def is_done(self) -> bool:
         """Whether the results are there.
@@ -88,26 +103,33 @@ def stages_of(study: Study, folder: Path) -> tuple[Stage, ...]:
 
     Args:
         study: The study.
-        folder: Gets one folder a group, with one a stage in it.
+        folder: Gets one folder a group, with one a stage in it, and `link`.
     """
     # Not the device: it changes results by rounding only, and a study may go on elsewhere.
     common = study.model_dump(mode="json", include={"model", "host", "dtype", "seed"})
     found: list[Stage] = []
+    screenings: dict[str, Any] = {}
     for group in study.groups:
         place = folder / group.name
         sections = group.model_dump(mode="json", by_alias=True)
-        parts = {name: sections.pop(name) for name in ("validate", "sweep", "replicate")}
+        parts = {name: sections.pop(name) for name in ("validate", "sweep", "induce", "replicate")}
         screened = common | {"screen": sections}
+        screenings[group.name] = sections
         found.append(Stage(group, "screen", place / "screen", screened))
         if group.validation is not None:
             found.append(Stage(group, "validate", place / "validate", screened | {"validate": parts["validate"]}))
         if group.sweep is not None:
             found.append(Stage(group, "sweep", place / "sweep", screened | {"sweep": parts["sweep"]}))
+        if group.induction is not None:
+            found.append(Stage(group, "induce", place / "induce", screened | {"induce": parts["induce"]}))
         if group.replication is not None:
             # What is measured afterwards changes nothing about the second screening.
             second = {name: parts["replicate"][name] for name in ("corpora", "screen_limit")}
             found.append(Stage(group, "screen2", place / "screen2", screened | {"replicate": second}))
             found.append(Stage(group, "replicate", place / "replicate", screened | {"replicate": parts["replicate"]}))
+    if study.link is not None:
+        link = {"screens": screenings, "link": study.link.model_dump(mode="json")}
+        found.append(Stage(None, "link", folder / "link", common | link))
     return tuple(found)
 
 

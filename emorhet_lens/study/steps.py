@@ -11,6 +11,8 @@ from emorhet_lens.replication.job import plan_crossings, write_replication
 from emorhet_lens.replication.replicate import replicate
 from emorhet_lens.screening.job import screen_texts
 from emorhet_lens.screening.screen import Screen
+from emorhet_lens.steering.job import plan_induction_job
+from emorhet_lens.study.link_step import run_link
 from emorhet_lens.study.plan import StudyPlan
 from emorhet_lens.study.stages import Stage, StageName
 from emorhet_lens.sweeps.job import plan_sweep_job
@@ -21,7 +23,7 @@ log = logging.getLogger(__name__)
 
 def run_screen(plan: StudyPlan, stage: Stage, model: LensModel, progress: bool) -> None:
     """Screen a group's corpora, or those of its second screening."""
-    group = stage.group
+    group = stage.of_group()
     texts = plan.texts_of(group, second=stage.name == "screen2")
     log.info("%s: %d texts", stage.title, len(texts))
     screen_texts(
@@ -38,7 +40,8 @@ def run_screen(plan: StudyPlan, stage: Stage, model: LensModel, progress: bool) 
 
 def run_validate(plan: StudyPlan, stage: Stage, model: LensModel, progress: bool) -> None:
     """Tune adaptive masks and measure all kinds of mask."""
-    group, section = stage.group, stage.group.validation
+    group = stage.of_group()
+    section = group.validation
     if section is None:
         raise StudyError(f"{stage.title}: the section validate is missing")
 
@@ -68,7 +71,8 @@ def run_validate(plan: StudyPlan, stage: Stage, model: LensModel, progress: bool
 
 def run_sweep(plan: StudyPlan, stage: Stage, model: LensModel, progress: bool) -> None:
     """Mask ratios of ranges of layers."""
-    group, section = stage.group, stage.group.sweep
+    group = stage.of_group()
+    section = group.sweep
     if section is None:
         raise StudyError(f"{stage.title}: the section sweep is missing")
     job = plan_sweep_job(
@@ -94,9 +98,37 @@ def run_sweep(plan: StudyPlan, stage: Stage, model: LensModel, progress: bool) -
     job.run(model, progress=progress)
 
 
+def run_induce(plan: StudyPlan, stage: Stage, model: LensModel, progress: bool) -> None:
+    """Push texts towards concepts that they do not have."""
+    group = stage.of_group()
+    section = group.induction
+    if section is None:
+        raise StudyError(f"{stage.title}: the section induce is missing")
+    job = plan_induction_job(
+        model,
+        Screen.load(plan.folder_of(group, "screen"), model),
+        section.corpora or group.corpora,
+        stage.folder,
+        strengths=section.strengths,
+        forms=section.forms,
+        controls=section.controls,
+        concepts=section.concepts,
+        readout=section.readout,
+        n_random=section.n_random,
+        limit=section.limit,
+        min_texts=section.min_texts,
+        data_dir=plan.data_dir,
+        seed=plan.study.seed,
+        progress=progress,
+    )
+    log.info("%s: %d texts, about %.1f minutes", stage.title, job.plan.texts, job.plan.minutes)
+    job.run(model, progress=progress)
+
+
 def run_replicate(plan: StudyPlan, stage: Stage, model: LensModel, progress: bool) -> None:
     """Compare both screenings, and mask each one's neurons on the other's texts."""
-    group, section = stage.group, stage.group.replication
+    group = stage.of_group()
+    section = group.replication
     if section is None:
         raise StudyError(f"{stage.title}: the section replicate is missing")
     screens = tuple(Screen.load(plan.folder_of(group, name), model) for name in ("screen", "screen2"))
@@ -137,8 +169,10 @@ STEPS: Mapping[StageName, Callable[[StudyPlan, Stage, LensModel, bool], None]] =
         "screen": run_screen,
         "validate": run_validate,
         "sweep": run_sweep,
+        "induce": run_induce,
         "screen2": run_screen,
         "replicate": run_replicate,
+        "link": run_link,
     }
 )
 """By name of the stage."""
