@@ -40,9 +40,12 @@ def test_commands_name_options_that_exist() -> None:
 
     from emorhet_lens.cli.commands import app
 
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    lines = re.findall(r"^emorhet (screen|validate|run) (.*)$", README, flags=re.MULTILINE)
-    assert lines
-    for command, rest in lines:
-        known = {option for parameter in commands[command].params for option in parameter.opts}
-        assert set(re.findall(r"--[a-z-]+", rest.split("#")[0])) <= known
+    seen = set()
+    for line in re.findall(r"^emorhet (.*)$", README, flags=re.MULTILINE):
+        words, command = line.split("#")[0].split(), get_command(app)
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
+        seen.add(command.name)
+    assert seen >= {"screen", "validate", "induce", "enhance", "associate", "study", "run"}
