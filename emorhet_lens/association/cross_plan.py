@@ -1,6 +1,5 @@
 """Plan a causal table across groups: every set of one group is read on all concepts of another."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +24,9 @@ from emorhet_lens.models.hosts import LensModel, identify
 from emorhet_lens.passes.batches import encode_corpus
 from emorhet_lens.passes.passes import BatchSize
 from emorhet_lens.passes.prompts import Prompt
+from emorhet_lens.readouts.plain import prepare_all, read_plain
 from emorhet_lens.readouts.questions import Contrast, Question, questions_for
 from emorhet_lens.readouts.readout import Readout
-from emorhet_lens.readouts.zero_shot import ZeroShot
 from emorhet_lens.screening.neurons import Neurons
 from emorhet_lens.texts.corpus import Corpus
 
@@ -101,10 +100,9 @@ def plan_cross_effects(
     kept = {name: {c: getattr(masked, name)[c] for c in chosen} for name in ("sets", "scores")}
     tested = keeping_clear(replace(masked, sets=kept["sets"], scores=kept["scores"]), read)
     matched = tested.matched_random(seed=seed, n=n_random)
-    asked = ZeroShot() if readout is None else readout
     splits: dict[str, Any] = {"dev": dev, "train": train, "batch_size": batch_size, "progress": progress}
     questions = questions_for(corpus, contrast)
-    readings = tuple(asked.prepare(model, corpus, question=one, **splits) for one in questions)
+    readings = prepare_all(model, corpus, questions, readout, **splits)
     steps = cross_steps(questions, corpus.group.rest, chosen, masks=tuple(made), n_random=n_random)
     neutral = neutral_texts(corpus, seed) if neutral is None else neutral
     options: dict[str, Any] = {
@@ -121,9 +119,7 @@ def plan_cross_effects(
         "cells": "change of the read concept's margin under the other group's mask minus matched random sets",
     }
     files = None if folder is None else EffectFiles.open(folder, options, stale=stale)
-    started = time.monotonic()
-    base = tuple(reading.read(model, progress=progress) for reading in readings)
-    seconds = (time.monotonic() - started) / sum(len(answers) for answers in base)
+    base, seconds = read_plain(model, readings, progress=progress)
     encoded = None if neutral is None else encode_corpus(model, neutral, prompt=Prompt(), tokens="text")
     warnings = [f"{c}: no neurons, so nothing was masked" for c in masked.concepts if not masked.sets[c]]
     if not stats:

@@ -4,7 +4,6 @@ The texts have one job each: neurons come from the screening texts, calibration 
 from the test texts. An overlap is an error.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -28,9 +27,9 @@ from emorhet_lens.models.hosts import LensModel, identify
 from emorhet_lens.passes.batches import encode_corpus
 from emorhet_lens.passes.passes import BatchSize
 from emorhet_lens.passes.prompts import Prompt
+from emorhet_lens.readouts.plain import prepare_all, read_plain
 from emorhet_lens.readouts.questions import Contrast, Question, questions_for
 from emorhet_lens.readouts.readout import Readout
-from emorhet_lens.readouts.zero_shot import ZeroShot
 from emorhet_lens.screening.neurons import Neurons
 from emorhet_lens.texts.corpus import Corpus
 
@@ -143,13 +142,12 @@ def plan_effects(
     chosen = tested.concepts
     if stats is None:
         warnings.append("without stats= it was not checked that the test texts were not screened on")
-    asked = ZeroShot() if readout is None else readout
     # What costs no pass goes first, so that its errors cost none.
     questions = questions_for(corpus, contrast) if question is None else (question,)
     steps = plan_steps(questions, chosen, masks=tuple(made), controls=controls, n_random=n_random)
     matched = tested.matched_random(seed=seed, n=n_random) if "random" in controls else None
     splits: dict[str, Any] = {"dev": dev, "train": train, "batch_size": batch_size, "progress": progress}
-    readings = tuple(asked.prepare(model, corpus, question=one, **splits) for one in questions)
+    readings = prepare_all(model, corpus, questions, readout, **splits)
     neutral = neutral_texts(corpus, seed) if neutral is None else neutral
     options: dict[str, Any] = {
         "model": identity.to_dict(),
@@ -166,9 +164,7 @@ def plan_effects(
         "primary": "change of the own margin under the own mask minus matched random sets; Holm over the concepts",
     }
     files = None if folder is None else EffectFiles.open(folder, options, stale=stale)
-    started = time.monotonic()
-    base = tuple(reading.read(model, progress=progress) for reading in readings)
-    seconds = (time.monotonic() - started) / sum(len(answers) for answers in base)
+    base, seconds = read_plain(model, readings, progress=progress)
     encoded = None if neutral is None else encode_corpus(model, neutral, prompt=Prompt(), tokens="text")
     return EffectPlan(
         tested, matched, made, readings, base, steps, encoded, where, seconds, options, tuple(warnings), files

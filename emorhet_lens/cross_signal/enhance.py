@@ -7,7 +7,6 @@ this push helps this readout on these texts; that it comes from rhetoric is told
 same amounts, scaled until every layer writes a vector of the same length, and choose their dose as well.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +23,9 @@ from emorhet_lens.errors import EffectsError
 from emorhet_lens.masks.mask_positions import Where
 from emorhet_lens.models.hosts import LensModel, identify
 from emorhet_lens.passes.passes import BatchSize
+from emorhet_lens.readouts.plain import prepare_all, read_plain
 from emorhet_lens.readouts.questions import Contrast, questions_for
 from emorhet_lens.readouts.readout import Readout
-from emorhet_lens.readouts.zero_shot import ZeroShot
 from emorhet_lens.screening.neurons import Neurons
 from emorhet_lens.steering.induction import Form
 from emorhet_lens.texts.corpus import Corpus
@@ -132,12 +131,13 @@ def plan_enhance(
     matched = held.matched_random(seed=seed, n=n_random)
     units = injections(model, held, matched, stats, form)
     halves = dev.split({"loop": 0.5, "calibrate": 0.5}, seed=seed)
-    asked = ZeroShot() if readout is None else readout
-    splits: dict[str, Any] = {"dev": halves["calibrate"], "train": train, "batch_size": batch_size}
-    loop, readings = (
-        tuple(asked.prepare(model, part, question=one, progress=progress, **splits) for one in questions)
-        for part in (halves["loop"], corpus)
-    )
+    splits: dict[str, Any] = {
+        "dev": halves["calibrate"],
+        "train": train,
+        "batch_size": batch_size,
+        "progress": progress,
+    }
+    loop, readings = (prepare_all(model, part, questions, readout, **splits) for part in (halves["loop"], corpus))
     counts = corpus.counts()
     options: dict[str, Any] = {
         "model": identity.to_dict(),
@@ -156,8 +156,7 @@ def plan_enhance(
         else "none: this direction is exploratory",
     }
     files = None if folder is None else EffectFiles.open(folder, options)
-    started = time.monotonic()
-    base = tuple(reading.read(model, progress=progress) for reading in readings)
+    base, seconds = read_plain(model, readings, progress=progress)
     return CrossSignalPlan(
         neurons=held,
         matched=matched,
@@ -169,7 +168,7 @@ def plan_enhance(
         base=base,
         read=tuple(concept for concept in corpus.group.concepts if counts.get(concept)),
         where=where,
-        seconds_per_text=(time.monotonic() - started) / sum(len(answers) for answers in base),
+        seconds_per_text=seconds,
         options=options,
         warnings=warnings,
         files=files,

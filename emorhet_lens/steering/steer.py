@@ -5,7 +5,6 @@ carry the concept, or any push as hard does the same, is told by matched random 
 much, and by noise.
 """
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +17,9 @@ from emorhet_lens.models.hosts import LensModel, identify
 from emorhet_lens.passes.batches import encode_corpus
 from emorhet_lens.passes.passes import BatchSize
 from emorhet_lens.passes.prompts import Prompt
+from emorhet_lens.readouts.plain import prepare_all, read_plain
 from emorhet_lens.readouts.questions import Contrast, Question, questions_for
 from emorhet_lens.readouts.readout import Readout
-from emorhet_lens.readouts.zero_shot import ZeroShot
 from emorhet_lens.screening.neurons import Neurons
 from emorhet_lens.steering.induction import Form
 from emorhet_lens.steering.inputs import require_pushes, sets_to_push
@@ -158,9 +157,8 @@ def plan_steer(
     matched = held.matched_random(seed=seed, n=n_random) if drawing else None
     draws: dict[str, Any] = {"controls": controls, "n_random": n_random, "seed": seed}
     pushes = make_pushes(model, held, matched, stats, forms=forms, strengths=strengths, **draws)
-    asked = ZeroShot() if readout is None else readout
     splits: dict[str, Any] = {"dev": dev, "train": train, "batch_size": batch_size, "progress": progress}
-    readings = tuple(asked.prepare(model, corpus, question=one, **splits) for one in questions)
+    readings = prepare_all(model, corpus, questions, readout, **splits)
     neutral = neutral_texts(corpus, seed) if neutral is None else neutral
     options: dict[str, Any] = {
         "model": identity.to_dict(),
@@ -180,8 +178,6 @@ def plan_steer(
         "random sets; Holm over the concepts",
     }
     files = None if folder is None else EffectFiles.open(folder, options, stale=stale)
-    started = time.monotonic()
-    base = tuple(reading.read(model, progress=progress) for reading in readings)
-    seconds = (time.monotonic() - started) / sum(len(answers) for answers in base)
+    base, seconds = read_plain(model, readings, progress=progress)
     encoded = None if neutral is None else encode_corpus(model, neutral, prompt=Prompt(), tokens="text")
     return SteeringPlan(held, matched, pushes, readings, base, encoded, where, seconds, options, tuple(warnings), files)

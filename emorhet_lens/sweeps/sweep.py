@@ -5,7 +5,6 @@ layers and in all of them. Every number of a sweep is exploratory: it shows wher
 cell has to be measured again with `effects` on texts that did not choose it.
 """
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,9 @@ from emorhet_lens.models.hosts import LensModel, identify
 from emorhet_lens.passes.batches import encode_corpus
 from emorhet_lens.passes.passes import BatchSize
 from emorhet_lens.passes.prompts import Prompt
+from emorhet_lens.readouts.plain import prepare_all, read_plain
 from emorhet_lens.readouts.questions import Contrast, Question, questions_for
 from emorhet_lens.readouts.readout import Readout
-from emorhet_lens.readouts.zero_shot import ZeroShot
 from emorhet_lens.screening.neurons import Neurons
 from emorhet_lens.screening.screen import Screen
 from emorhet_lens.sweeps.cells import fill_cell, rank, sizes
@@ -148,9 +147,8 @@ def plan_sweep(
         for ratio in ratios
         for one in ranges
     )
-    asked = ZeroShot() if readout is None else readout
     splits: dict[str, Any] = {"dev": dev, "train": train, "batch_size": batch_size, "progress": progress}
-    readings = tuple(asked.prepare(model, corpus, question=one, **splits) for one in questions)
+    readings = prepare_all(model, corpus, questions, readout, **splits)
     neutral = neutral_texts(corpus, seed) if neutral is None else neutral
     common: dict[str, Any] = {"model": identity.to_dict(), "rest": corpus.group.rest, "n_random": n_random}
     common |= {"seed": seed, "where": where, "neutral": None if neutral is None else neutral.digest}
@@ -161,9 +159,7 @@ def plan_sweep(
         for cell in measured
         if folder is not None
     }
-    started = time.monotonic()
-    base = tuple(reading.read(model, progress=progress) for reading in readings)
-    seconds = (time.monotonic() - started) / sum(len(answers) for answers in base)
+    base, seconds = read_plain(model, readings, progress=progress)
     encoded = None if neutral is None else encode_corpus(model, neutral, prompt=Prompt(), tokens="text")
     plans = {
         cell.key: EffectPlan(
