@@ -63,6 +63,9 @@ def test_the_study_of_the_benchmarks_is_a_study() -> None:
         assert len(group.sweep.concepts or ()) == 2
         assert group.induction is not None and group.induction.strengths == (1.0, 4.0, 16.0)
         assert (group.induction.controls, group.induction.limit) == (("random", "scaled"), 25)
+    assert emotion.curves is not None and rhetoric.curves is None
+    assert emotion.curves.concepts == ("happiness", "sadness", "anger")
+    assert emotion.curves.judge == ("crowd_envent", "carer") and len(emotion.curves.chosen) == 20
     assert study.link is not None and study.link.reverse and study.link.cross_signal
     assert rhetoric.corpora == ("hypo", "lcc_metaphor", "sarcasm_sign", "figurative_comparisons")
 
@@ -103,6 +106,19 @@ def test_the_study_of_the_benchmarks_is_a_study() -> None:
         (f"{SMALL}[groups.induce]\ncontrols = ['own']", "induce.controls[0]: Input should be 'random', 'scaled' or"),
         (f"{SMALL}[groups.induce]\nconcepts = ['joy']", "induce.concepts: unknown ['joy']; there are anger, disgust"),
         (f"{SMALL}[groups.induce]\nomegas = [1]", "induce.omegas: unknown key; there are corpora, readout"),
+        (f"{SMALL}[groups.curves]\nconcepts = ['fear']", "groups[0].curves.judge: is missing"),
+        (f"{SMALL}[groups.curves]\njudge = ['b']", "groups[0].curves.concepts: is missing"),
+        (f"{SMALL}[groups.curves]\nomega = 1", "curves.omega: unknown key; there are concepts, judge, corpora"),
+        (f"{SMALL}[groups.curves]\nstrengths = [0]", "curves.strengths: at 0 nothing is pushed"),
+        (f"{SMALL}[groups.curves]\nprompts = ['a', 'a']", "curves.prompts: each may be named once"),
+        (
+            f"{SMALL}[groups.curves]\nconcepts = ['joy']\njudge = ['b']",
+            "curves.concepts: unknown ['joy']; there are anger, disgust",
+        ),
+        (
+            f"{SMALL}[groups.curves]\nconcepts = ['fear']\njudge = ['mine.jsonl']",
+            "curves.judge: ['mine.jsonl'] are screened, so a judge",
+        ),
         (f"{SMALL}[link]", "link: needs both groups, emotion and rhetoric, got emotion; add the other one"),
         (f"{SMALL}[link]\nstrength = 1", "link.strength: unknown key; there are emotion, rhetoric, draws"),
         (f"{SMALL}[link]\nmasks = ['adaptive']", "link.masks[0]: it is one of zero, mean, attenuate, got 'adaptive'"),

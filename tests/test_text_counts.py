@@ -12,6 +12,7 @@ from emorhet_lens.association.costs import count_cross_effects
 from emorhet_lens.association.cross_plan import plan_cross_effects
 from emorhet_lens.cross_signal.costs import count_injections
 from emorhet_lens.cross_signal.enhance import plan_enhance
+from emorhet_lens.generation.costs import count_layer_choice, count_writing
 from emorhet_lens.readouts.questions import questions_for
 from emorhet_lens.steering.costs import count_pushes
 from emorhet_lens.steering.steer import plan_steer
@@ -64,6 +65,15 @@ def test_pushes_by_hand(parts: Any) -> None:
     # without and once with the own push, and for either control once without and twice with.
     how: dict[str, Any] = {"forms": ("contrast",), "strengths": (1,), "controls": ("random", "scaled"), "n_random": 2}
     assert count_pushes(test, questions_for(test), ["anger"], **how) == 5 * 8 + 4 * (2 + 2 * 3)
+
+
+def test_writing_by_hand(parts: Any) -> None:
+    # No steering; for either target two strengths of neurons and of random neurons, one of the residual stream and
+    # three ways of asking. Four prompts; five passes write a text, and one reads it.
+    counted = count_writing(2, 4, strengths=(-1.0, 1.0), residual_strengths=(1.0,), max_new_tokens=5)
+    assert counted == (1 + 2 * (2 + 2 + 1 + 3)) * 4 * 6
+    # Four texts of either concept, and four of the rest beside each.
+    assert count_layer_choice(["anger", "fear"], parts["whole"]) == 2 * (4 + 4)
 
 
 @pytest.mark.parametrize(("omegas", "n_random"), [((1,), 2), ((0.5, 1, 2), 3)])

@@ -9,6 +9,7 @@ from rich.table import Table
 from emorhet_lens.cli.associate import associate_command
 from emorhet_lens.cli.compare import compare_command
 from emorhet_lens.cli.corpora import HubOption, corpora_app
+from emorhet_lens.cli.curves import curves_command
 from emorhet_lens.cli.enhance import enhance_command
 from emorhet_lens.cli.induce import induce_command
 from emorhet_lens.cli.options import (
@@ -45,6 +46,7 @@ app.command("replicate")(replicate_command)
 app.command("sweep")(sweep_command)
 app.command("induce")(induce_command)
 app.command("steer")(steer_command)
+app.command("curves")(curves_command)
 app.command("study")(study_command)
 app.command("associate")(associate_command)
 app.command("enhance")(enhance_command)

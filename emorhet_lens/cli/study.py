@@ -15,6 +15,7 @@ from emorhet_lens.cli.options import (
     explaining,
     model_of,
 )
+from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.study.file import load_study
 from emorhet_lens.study.run import StudyPlan, plan_study, run_study
 
@@ -27,7 +28,7 @@ def study_command(
     device: DeviceOption = None,
     progress: ProgressOption = True,
 ) -> None:
-    """Screen, validate, sweep, induce, replicate and link groups as one file says; ends with the path of the report.
+    """Screen, validate, sweep, induce, write, replicate and link as one file says; ends with the path of the report.
 
     Every stage has its folder and is not done again once it is done; an interrupted study goes on where it stopped.
     """
@@ -35,19 +36,20 @@ def study_command(
         study = load_study(file)
         plan = plan_study(study, out, data_dir=data_dir)
         model = model_of(study.model, study.host, device or study.device, study.dtype)
-        say_costs(plan, plan.seconds(model))
+        say_costs(plan, model)
         if not cost_only:
             report = run_study(plan, model, progress=progress)
             console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 
 
-def say_costs(plan: StudyPlan, seconds: dict[str, float]) -> None:
+def say_costs(plan: StudyPlan, model: LensModel) -> None:
     """Print what every stage costs, before anything is done.
 
     Args:
         plan: The study.
-        seconds: A text takes, by group; under `both` for what is of both groups.
+        model: Reads a few texts, for the minutes.
     """
+    seconds = plan.seconds(model)
     table = Table(
         "group",
         "stage",
@@ -58,10 +60,11 @@ def say_costs(plan: StudyPlan, seconds: dict[str, float]) -> None:
     total, minutes = 0, 0.0
     for cost in plan.costs:
         group, known = cost.stage.owner, cost.stage.owner in seconds
-        took = cost.texts * seconds.get(group, 0.0) / 60
-        total, minutes = total + cost.texts, minutes + took
+        texts = cost.of(model)
+        took = texts * seconds.get(group, 0.0) / 60
+        total, minutes = total + texts, minutes + took
         table.add_row(
-            *(group, cost.stage.name, "done" if cost.done else f"{cost.texts:,}"),
+            *(group, cost.stage.name, "done" if cost.done else f"{texts:,}"),
             "" if cost.done else f"{took:.1f}" if known else "not measured",
         )
     console.print(table)
@@ -70,3 +73,9 @@ def say_costs(plan: StudyPlan, seconds: dict[str, float]) -> None:
         "loops that end early and texts shorter than those measured need less",
         highlight=False,
     )
+    if any(cost.stage.name == "curves" and not cost.done for cost in plan.costs):
+        console.print(
+            "curves: every token that is written counts as a text, though it takes much less; a text that ends early "
+            "has fewer",
+            highlight=False,
+        )

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.generation.judge_texts import require_unscreened
 from emorhet_lens.quality.word_classifier import fit_words
 from emorhet_lens.texts.corpus import Corpus, join
 from emorhet_lens.texts.examples import Example
@@ -122,13 +123,7 @@ def train_judge(
         CorpusError: A source was screened on, there is one label only, or a part would be empty.
     """
     corpus = corpora if isinstance(corpora, Corpus) else join(corpora)
-    ids = set(screened.options["ids"])
-    both = sorted(set(corpus.sources) & set(screened.sources) | {e.source for e in corpus if e.key in ids})
-    if both:
-        raise CorpusError(
-            f"{', '.join(both)} was screened on, so a judge trained on it would not be independent; train it on other "
-            "corpora"
-        )
+    require_unscreened(corpus, screened.sources, screened.options["ids"])
     labels = tuple(label for label, count in corpus.counts().items() if count)
     if len(labels) < 2:
         raise CorpusError(f"{corpus.name!r} has texts of {labels[0]!r} only; a judge needs at least two labels")

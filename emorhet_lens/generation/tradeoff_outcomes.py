@@ -103,14 +103,19 @@ class Tradeoff:
             ]
         )
 
-    def save(self, folder: Path | str) -> None:
-        """Write `tradeoff.csv`, `best.csv`, `texts.csv` and `tradeoff.json` into a folder."""
+    def save(self, folder: Path | str, **more: Any) -> None:
+        """Write `tradeoff.csv`, `best.csv`, `texts.csv` and `tradeoff.json` into a folder.
+
+        Args:
+            folder: Where to.
+            **more: Further facts for `tradeoff.json`.
+        """
         folder = Path(folder)
         for name, table in (("tradeoff", self.to_dataframe()), ("best", self.best()), ("texts", self.texts())):
             write_text(folder / f"{name}.csv", table.to_csv(index=False))
         fluent = {"max_ppl_ratio": MAX_RATIO, "max_repetition_above_base": MAX_REPETITION}
         facts = {"judge": self.judge, "options": self.options, "fluent": fluent, "family": "exploratory"}
-        write_json(folder / "tradeoff.json", {"model": self.model.to_dict(), **facts}, kind="tradeoff")
+        write_json(folder / "tradeoff.json", {"model": self.model.to_dict(), **facts, **more}, kind="tradeoff")
 
     def _row(self, concept: str, condition: Condition) -> dict[str, Any]:
         written, bare = self.written[condition], self.written[BASE]

@@ -1,4 +1,4 @@
-"""The trade-off curve as PNG: target rate over perplexity ratio, a line a method, points in order of strength.
+"""The trade-off curve, as PNG and for a report: target rate over perplexity, a line a method, in order of strength.
 
 Hollow points mark texts that no longer count as fluent, because they are surprising or repeat themselves. Bars are
 95 % intervals over prompts. Exploratory.
@@ -13,12 +13,12 @@ import pandas as pd
 
 from emorhet_lens.errors import EmorhetError
 from emorhet_lens.generation.tradeoff_outcomes import MAX_RATIO
-from emorhet_lens.pictures import FILL, WARM
+from emorhet_lens.pictures import FILL, INK, WARM, Picture, draw_panels
 from emorhet_lens.store import replacing
 
 CURVES_FILE = "tradeoff.png"
-_COLORS = (FILL, "#7b7b7b", WARM, "#3a9d6e", "#9a5fb5", "#1f2733")
-_GRAY = "#5b6472"
+_COLORS = (FILL, "#7b7b7b", WARM, "#3a9d6e", "#9a5fb5", "#b5485d")
+_GRAY = "#7a828e"
 
 
 def write_tradeoff_picture(folder: Path, table: pd.DataFrame) -> Path:
@@ -58,16 +58,14 @@ def tradeoff_figure(table: pd.DataFrame) -> Any:
         raise EmorhetError(
             'the trade-off picture needs matplotlib, which is not installed: pip install "emorhet-lens[show]"'
         ) from cause
-    concepts = list(table["concept"].unique())
-    methods = [method for method in table["method"].unique() if method != "none"]
-    colors = dict(zip(methods, islice(cycle(_COLORS), len(methods)), strict=True))
+    concepts, colors = list(table["concept"].unique()), _colors(table)
     figure = Figure(figsize=(1.2 + 3.1 * len(concepts), 6.4), layout="constrained")
     axes = figure.subplots(2, len(concepts), squeeze=False, sharey="row", sharex=True)
     for column, concept in enumerate(concepts):
         own = table[table["concept"] == concept]
         for row, (side, direction) in enumerate(((1, "towards"), (-1, "away from"))):
             place = axes[row, column]
-            _draw(place, own, side, colors)
+            _draw(place, own, side, colors, hollow="white")
             place.set_title(f"{direction} {concept}", fontsize=9, loc="left", fontweight="bold")
             place.tick_params(which="both", labelsize=8)
             place.spines[["top", "right"]].set_visible(False)
@@ -88,7 +86,45 @@ def tradeoff_figure(table: pd.DataFrame) -> Any:
     return figure
 
 
-def _draw(place: Any, own: pd.DataFrame, side: int, colors: dict[str, str]) -> None:
+def tradeoff_picture(table: pd.DataFrame) -> Picture:
+    """The same for a report.
+
+    Args:
+        table: From `Tradeoff.to_dataframe`.
+
+    Raises:
+        EmorhetError: matplotlib is not installed.
+    """
+    concepts, colors = list(table["concept"].unique()), _colors(table)
+
+    def draw(panels: list[Any]) -> None:
+        for number, place in enumerate(panels):
+            row, column = divmod(number, len(concepts))
+            _draw(place, table[table["concept"] == concepts[column]], 1 - 2 * row, colors, hollow="none")
+            place.set_title(f"{('towards', 'away from')[row]} {concepts[column]}", fontsize=9, loc="left")
+            place.set_ylim(-0.03, 1.03)
+        figure = panels[0].figure
+        legend = {"loc": "outside upper left", "ncols": 1 + len(concepts), "frameon": False}
+        figure.legend(*panels[0].get_legend_handles_labels(), **legend)
+        figure.supxlabel("perplexity over that without steering", fontsize=9, color=INK)
+        figure.supylabel("share of texts judged as the concept", fontsize=9, color=INK)
+
+    said = "; ".join(
+        f"{row['concept']}, {row['method']} {row['strength']:g}: rate {row['target_rate']:.2f}, perplexity "
+        f"{row['ppl_ratio']:.2f}{'' if row['fluent'] else ', not fluent'}"
+        for row in table.to_dict("records")
+    )
+    width = max(4.6, 1.0 + 2.4 * len(concepts))
+    source = draw_panels(draw, width, 5.4, rows=2, columns=len(concepts))
+    return Picture(source, f"Target rate against fluency, by strength. {said}.", round(width * 96))
+
+
+def _colors(table: pd.DataFrame) -> dict[str, str]:
+    methods = [str(method) for method in table["method"].unique() if method != "none"]
+    return dict(zip(methods, islice(cycle(_COLORS), len(methods)), strict=True))
+
+
+def _draw(place: Any, own: pd.DataFrame, side: int, colors: dict[str, str], *, hollow: str) -> None:
     from matplotlib.ticker import LogLocator, NullLocator
 
     base = own[own["method"] == "none"].iloc[0]
@@ -102,7 +138,7 @@ def _draw(place: Any, own: pd.DataFrame, side: int, colors: dict[str, str]) -> N
         gaps = [part["target_rate"] - part["target_low"], part["target_high"] - part["target_rate"]]
         place.errorbar(part["ppl_ratio"], part["target_rate"], yerr=gaps, fmt="none", ecolor=color, alpha=0.3, lw=1)
         for point in part.itertuples():
-            face = color if point.fluent else "white"
+            face = color if point.fluent else hollow
             place.plot(point.ppl_ratio, point.target_rate, marker="o", ms=5, mfc=face, mec=color, ls="none")
             place.annotate(
                 f"{point.strength:g}",
@@ -112,7 +148,7 @@ def _draw(place: Any, own: pd.DataFrame, side: int, colors: dict[str, str]) -> N
                 fontsize=6.5,
                 color=color,
             )
-    place.plot(1.0, base["target_rate"], marker="*", ms=9, color="#10151c", ls="none")
+    place.plot(1.0, base["target_rate"], marker="*", ms=9, color=INK, ls="none")
     place.set_xscale("log")
     place.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     place.xaxis.set_minor_locator(NullLocator())

@@ -9,6 +9,7 @@ import pandas as pd
 
 from emorhet_lens.causal.tables import EffectTables
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.generation.tables import CurveTables
 from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.quality import Quality
 from emorhet_lens.replication.tables import ReplicationTables
@@ -41,6 +42,7 @@ class GroupReport:
         sweep: What masking other shares of other layers did.
         replication: What a second screening shares.
         induction: How many texts followed a push towards a concept.
+        curves: What the model writes under a push.
     """
 
     screen: Screen
@@ -57,6 +59,7 @@ class GroupReport:
     sweep: SweepTables | None = None
     replication: ReplicationTables | None = None
     induction: SteeringTables | None = None
+    curves: CurveTables | None = None
 
 
 def gather(

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from emorhet_lens.errors import ScreenError
 from emorhet_lens.models import embedded
 from emorhet_lens.pictures import layer_picture, stability_picture
+from emorhet_lens.report.curves import curves_section
 from emorhet_lens.report.effects import effects_section
 from emorhet_lens.report.induction import induction_section
 from emorhet_lens.report.link import LinkReport, link_section
@@ -73,7 +74,7 @@ def write_report(
 
 def _is_changed(group: GroupReport) -> bool:
     """Whether the model was changed for anything that is said of a group."""
-    return group.effects is not None or group.induction is not None
+    return any(part is not None for part in (group.effects, group.induction, group.curves))
 
 
 def _group(group: GroupReport, number: int) -> dict[str, Any]:
@@ -104,6 +105,7 @@ def _group(group: GroupReport, number: int) -> dict[str, Any]:
         "sweep": None if group.sweep is None else sweep_section(group.sweep),
         "replication": None if group.replication is None else replication_section(group.replication),
         "induction": None if group.induction is None else induction_section(group.induction),
+        "curves": None if group.curves is None else curves_section(group.curves),
         "texts": None if group.quality is None else texts_section(group.quality),
         "concepts": [
             {

@@ -16,6 +16,7 @@ from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.readouts.questions import questions_for
 from emorhet_lens.readouts.readout import Readout
 from emorhet_lens.steering.costs import count_pushes
+from emorhet_lens.study.curves_cost import count_curves
 from emorhet_lens.study.link_cost import count_link
 from emorhet_lens.study.schema import Study, StudyGroup
 from emorhet_lens.study.sections import InduceSection, ReplicateSection, Section, SweepSection, ValidateSection
@@ -37,11 +38,17 @@ class StageCost:
         stage: The stage.
         texts: At most so many texts; 0 where it is done.
         done: Whether its results are there.
+        layered: Texts that are read once for every layer of the model, on top.
     """
 
     stage: Stage
     texts: int
     done: bool
+    layered: int = 0
+
+    def of(self, model: LensModel) -> int:
+        """At most so many texts with a model, whose layers are known."""
+        return self.texts + self.layered * int(model.cfg.n_layers)
 
 
 def count_study(study: Study, stages: Sequence[Stage], data_dir: Path | None = None) -> tuple[StageCost, ...]:
@@ -62,7 +69,7 @@ def count_study(study: Study, stages: Sequence[Stage], data_dir: Path | None = N
     """
     done = [stage.is_done() for stage in stages]
     return tuple(
-        StageCost(stage, 0 if ready else _count(stage, study, data_dir), ready)
+        StageCost(stage, 0, True) if ready else _cost(stage, study, data_dir)
         for stage, ready in zip(stages, done, strict=True)
     )
 
@@ -88,6 +95,15 @@ def seconds_per_text(model: LensModel, texts: HeldOut, readout: str, seed: int) 
         read = len(reading.read(model, progress=False))
         taken.append((time.perf_counter() - started) / read)
     return min(taken)
+
+
+def _cost(stage: Stage, study: Study, data_dir: Path | None) -> StageCost:
+    group = stage.group
+    if stage.name != "curves" or group is None or group.curves is None:
+        return StageCost(stage, _count(stage, study, data_dir), False)
+    seen = screening_texts(group, study, data_dir)
+    texts, layered = count_curves(group.curves, group, seen, study, data_dir)
+    return StageCost(stage, texts, False, layered)
 
 
 def _count(stage: Stage, study: Study, data_dir: Path | None) -> int:

@@ -9,6 +9,7 @@ import yaml  # type: ignore[import-untyped]
 from pydantic import BaseModel, ValidationError
 
 from emorhet_lens.errors import StudyError
+from emorhet_lens.study.curves_section import CurvesSection
 from emorhet_lens.study.schema import Study, StudyGroup
 from emorhet_lens.study.sections import (
     InduceSection,
@@ -85,7 +86,7 @@ def _keys(loc: tuple[int | str, ...]) -> list[str]:
     """The keys of the table at a place of the file."""
     tables: dict[str, type[BaseModel]] = {
         "groups": StudyGroup, "validate": ValidateSection, "sweep": SweepSection, "induce": InduceSection,
-        "replicate": ReplicateSection, "link": LinkSection,
+        "curves": CurvesSection, "replicate": ReplicateSection, "link": LinkSection,
     }  # fmt: skip
     named = [part for part in loc if isinstance(part, str)]
     table = tables[named[-1]] if named else Study

@@ -11,6 +11,7 @@ from pathlib import Path
 from emorhet_lens.association.tables import AssociationTables
 from emorhet_lens.causal.tables import EffectTables
 from emorhet_lens.cross_signal.tables import CrossSignalTables
+from emorhet_lens.generation.tables import CurveTables
 from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.quality import describe_quality
 from emorhet_lens.replication.tables import ReplicationTables
@@ -79,6 +80,7 @@ def _reported(plan: StudyPlan, group: StudyGroup, model: LensModel, progress: bo
         tuning=None if group.validation is None else TuningRecord.find(validated),
         sweep=None if group.sweep is None else SweepTables.load(swept),
         induction=None if group.induction is None else SteeringTables.load(plan.folder_of(group, "induce")),
+        curves=None if group.curves is None else CurveTables.load(plan.folder_of(group, "curves")),
         replication=None if group.replication is None else ReplicationTables.load(replicated),
     )
 

@@ -12,6 +12,7 @@ from emorhet_lens.models import embedded
 from emorhet_lens.models.loading import Host
 from emorhet_lens.screening.job import require_options
 from emorhet_lens.screening.presets import PRESETS
+from emorhet_lens.study.curves_section import CurvesSection
 from emorhet_lens.study.sections import (
     LIST,
     InduceSection,
@@ -40,6 +41,7 @@ class StudyGroup(BaseModel, frozen=True, extra="forbid", strict=True):
         validation: The section `validate`; not measured without it.
         sweep: The section `sweep`; not measured without it.
         induction: The section `induce`; not measured without it.
+        curves: The section `curves`; not measured without it.
         replication: The section `replicate`; not measured without it.
     """
 
@@ -53,6 +55,7 @@ class StudyGroup(BaseModel, frozen=True, extra="forbid", strict=True):
     validation: ValidateSection | None = Field(default=None, alias="validate")
     sweep: SweepSection | None = None
     induction: InduceSection | None = Field(default=None, alias="induce")
+    curves: CurvesSection | None = None
     replication: ReplicateSection | None = Field(default=None, alias="replicate")
 
     @property
@@ -67,10 +70,16 @@ class StudyGroup(BaseModel, frozen=True, extra="forbid", strict=True):
         if self.shuffles == 1:
             raise ValueError("shuffles: an interval needs at least 2; 0 leaves stability out")
         concepts = GROUPS[self.name].concepts
-        for name, section in (("sweep", self.sweep), ("induce", self.induction)):
+        for name, section in (("sweep", self.sweep), ("induce", self.induction), ("curves", self.curves)):
             unknown = sorted(set((section and section.concepts) or ()) - set(concepts))
             if unknown:
                 raise ValueError(f"{name}.concepts: unknown {unknown}; there are {', '.join(concepts)}")
+        screened = sorted(set((self.curves and self.curves.judge) or ()) & set(self.corpora))
+        if screened:
+            raise ValueError(
+                f"curves.judge: {screened} are screened, so a judge trained on them would not be independent; name "
+                "other corpora"
+            )
         foreign = sorted(set((self.replication and self.replication.tested) or ()) - set(self.corpora))
         if foreign:
             raise ValueError(f"replicate.tested: {foreign} are not screened; there are {', '.join(self.corpora)}")

@@ -16,7 +16,7 @@ from emorhet_lens.errors import StoreError, StudyError
 from emorhet_lens.store import read_json, write_json
 from emorhet_lens.study.schema import Study, StudyGroup
 
-StageName = Literal["screen", "validate", "sweep", "induce", "screen2", "replicate", "link"]
+StageName = Literal["screen", "validate", "sweep", "induce", "curves", "screen2", "replicate", "link"]
 STAGE_FILE = "stage.json"
 
 
@@ -112,7 +112,7 @@ def stages_of(study: Study, folder: Path) -> tuple[Stage, ...]:
     for group in study.groups:
         place = folder / group.name
         sections = group.model_dump(mode="json", by_alias=True)
-        parts = {name: sections.pop(name) for name in ("validate", "sweep", "induce", "replicate")}
+        parts = {name: sections.pop(name) for name in ("validate", "sweep", "induce", "curves", "replicate")}
         screened = common | {"screen": sections}
         screenings[group.name] = sections
         found.append(Stage(group, "screen", place / "screen", screened))
@@ -122,6 +122,8 @@ def stages_of(study: Study, folder: Path) -> tuple[Stage, ...]:
             found.append(Stage(group, "sweep", place / "sweep", screened | {"sweep": parts["sweep"]}))
         if group.induction is not None:
             found.append(Stage(group, "induce", place / "induce", screened | {"induce": parts["induce"]}))
+        if group.curves is not None:
+            found.append(Stage(group, "curves", place / "curves", screened | {"curves": parts["curves"]}))
         if group.replication is not None:
             # What is measured afterwards changes nothing about the second screening.
             second = {name: parts["replicate"][name] for name in ("corpora", "screen_limit")}

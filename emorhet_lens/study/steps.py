@@ -12,6 +12,7 @@ from emorhet_lens.replication.replicate import replicate
 from emorhet_lens.screening.job import screen_texts
 from emorhet_lens.screening.screen import Screen
 from emorhet_lens.steering.job import plan_induction_job
+from emorhet_lens.study.curves_step import run_curves
 from emorhet_lens.study.link_step import run_link
 from emorhet_lens.study.plan import StudyPlan
 from emorhet_lens.study.stages import Stage, StageName
@@ -170,6 +171,7 @@ STEPS: Mapping[StageName, Callable[[StudyPlan, Stage, LensModel, bool], None]] =
         "validate": run_validate,
         "sweep": run_sweep,
         "induce": run_induce,
+        "curves": run_curves,
         "screen2": run_screen,
         "replicate": run_replicate,
         "link": run_link,

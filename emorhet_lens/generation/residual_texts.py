@@ -1,0 +1,49 @@
+"""Texts for steering by the residual stream: some for the mean difference, others to choose the layer on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from emorhet_lens.corpora.named import load_corpus, split_names
+from emorhet_lens.texts.concepts import ConceptGroup
+from emorhet_lens.texts.corpus import Corpus, join
+from emorhet_lens.texts.splitting import TIES
+
+_LEAST_DEV_TEXTS = 20
+
+
+def load_residual_texts(
+    names: Sequence[str], group: ConceptGroup, *, limit: int = 100, data_dir: Path | None = None, seed: int = 0
+) -> tuple[Corpus, Corpus]:
+    """Load texts of concepts and of the rest, in two parts that share none.
+
+    Data sets with splits give train and dev; other corpora are divided, three fifths and two, with tied texts in one
+    part. Both parts may have been screened on: neither is what is measured.
+
+    Args:
+        names: Corpora by name or file, as `load_corpus` takes them.
+        group: Of the concepts.
+        limit: Most texts a label and source of the difference; a quarter of them, at least 20, choose the layer.
+        data_dir: Folder of named corpora.
+        seed: Of division and draw.
+
+    Returns:
+        Texts of the difference, and development texts.
+
+    Raises:
+        CorpusError: A corpus cannot be loaded or is too small to be divided.
+    """
+    parts = [_divided(name, group, data_dir, seed) for name in names]
+    limits = (limit, max(_LEAST_DEV_TEXTS, limit // 4))
+    train, dev = (
+        join(own).balanced(most, seed=seed) for own, most in zip(zip(*parts, strict=True), limits, strict=True)
+    )
+    return train, dev
+
+
+def _divided(name: str, group: ConceptGroup, data_dir: Path | None, seed: int) -> tuple[Corpus, Corpus]:
+    if {"train", "dev"} <= set(split_names(name, data_dir)):
+        train, dev = (load_corpus(name, split=part, group=group, data_dir=data_dir) for part in ("train", "dev"))
+        return train, dev
+    whole = load_corpus(name, group=group, data_dir=data_dir)
+    divided = whole.split({"train": 0.6, "dev": 0.4}, seed=seed, keep_together=TIES)
+    return divided["train"], divided["dev"]
