@@ -14,13 +14,13 @@ KINDS = MappingProxyType(
         "mean": "The neurons' activations were replaced by their mean over the screening texts.",
         "attenuate": "The neurons' activations were lowered, the further the larger they were.",
         ADAPTIVE: (
-            "The neurons' activations were lowered by the dose that the feedback loop found on development texts. The "
-            "same loop looked for the dose of every random set, so the excess is what the neurons have beyond the "
-            "search."
+            "The neurons' activations were lowered by the dose that the feedback loop found on development texts. A "
+            "claim needs more harm than two kinds of random sets do: those for which the same loop looked for a dose, "
+            "and those that were given the concept's. A row shows the weaker of the two comparisons."
         ),
         SAME_DOSE: (
-            "As adaptive, but the random sets have the concept's own dose, for which no loop looked on their behalf. "
-            "What is seen here and not under adaptive comes from the search and not from the neurons."
+            "One of the two comparisons of adaptive masks by itself: the random sets have the concept's own dose, for "
+            "which no loop looked on their behalf. It carries no claim of its own."
         ),
     }
 )
@@ -66,6 +66,8 @@ def _kind(tables: EffectTables, mask: str) -> dict[str, Any]:
         "mask": mask,
         "what": KINDS.get(mask, ""),
         "rows": rows,
+        "claims": mask != SAME_DOSE,
+        "two": any(row["against"] != mask for row in rows),
         "established": [row["concept"] for row in rows if row["p_holm"] < 0.05 and row["excess"] < 0],
         "excess": excess_picture(tables, mask),
         # The concepts' own masks are those of `adaptive`.
