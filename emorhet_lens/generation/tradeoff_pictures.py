@@ -129,7 +129,9 @@ def _draw(place: Any, own: pd.DataFrame, side: int, colors: dict[str, str], *, h
 
     base = own[own["method"] == "none"].iloc[0]
     place.axhline(base["target_rate"], color=_GRAY, lw=0.8, ls=":")
-    place.axvline(MAX_RATIO, color=_GRAY, lw=0.6, ls=":")
+    # Far from all points the bound would only press them together.
+    if own["ppl_ratio"].max() > MAX_RATIO / 2:
+        place.axvline(MAX_RATIO, color=_GRAY, lw=0.6, ls=":")
     for method, color in colors.items():
         part = own[(own["method"] == method) & (np.sign(own["strength"]) == side)]
         part = part.iloc[part["strength"].abs().argsort()].dropna(subset=["target_rate", "ppl_ratio"])
@@ -150,6 +152,6 @@ def _draw(place: Any, own: pd.DataFrame, side: int, colors: dict[str, str], *, h
             )
     place.plot(1.0, base["target_rate"], marker="*", ms=9, color=INK, ls="none")
     place.set_xscale("log")
-    place.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    place.xaxis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 3, 5)))
     place.xaxis.set_minor_locator(NullLocator())
     place.xaxis.set_major_formatter("{x:g}")
