@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from emorhet_lens.errors import StudyError
 from emorhet_lens.models.hosts import LensModel
@@ -15,6 +16,7 @@ from emorhet_lens.steering.job import plan_induction_job
 from emorhet_lens.study.curves_step import run_curves
 from emorhet_lens.study.link_step import run_link
 from emorhet_lens.study.plan import StudyPlan
+from emorhet_lens.study.sections import Section
 from emorhet_lens.study.stages import Stage, StageName
 from emorhet_lens.sweeps.job import plan_sweep_job
 from emorhet_lens.validation.validate import plan_validation
@@ -55,13 +57,7 @@ def run_validate(plan: StudyPlan, stage: Stage, model: LensModel, progress: bool
         section.corpora or group.corpora,
         stage.folder,
         masks=section.masks,
-        readout=section.readout,
-        n_random=section.n_random,
-        limit=section.limit,
-        min_texts=section.min_texts,
-        data_dir=plan.data_dir,
-        seed=plan.study.seed,
-        progress=progress,
+        **_shared(plan, section, progress),
         delta=section.delta,
         search=section.search,
         announce=announce,
@@ -87,13 +83,7 @@ def run_sweep(plan: StudyPlan, stage: Stage, model: LensModel, progress: bool) -
         equal=section.equal,
         mask=section.mask,
         concepts=section.concepts,
-        readout=section.readout,
-        n_random=section.n_random,
-        limit=section.limit,
-        min_texts=section.min_texts,
-        data_dir=plan.data_dir,
-        seed=plan.study.seed,
-        progress=progress,
+        **_shared(plan, section, progress),
     )
     log.info("%s: %d texts, about %.1f minutes", stage.title, job.plan.texts, job.plan.minutes)
     job.run(model, progress=progress)
@@ -114,13 +104,7 @@ def run_induce(plan: StudyPlan, stage: Stage, model: LensModel, progress: bool) 
         forms=section.forms,
         controls=section.controls,
         concepts=section.concepts,
-        readout=section.readout,
-        n_random=section.n_random,
-        limit=section.limit,
-        min_texts=section.min_texts,
-        data_dir=plan.data_dir,
-        seed=plan.study.seed,
-        progress=progress,
+        **_shared(plan, section, progress),
     )
     log.info("%s: %d texts, about %.1f minutes", stage.title, job.plan.texts, job.plan.minutes)
     job.run(model, progress=progress)
@@ -144,13 +128,7 @@ def run_replicate(plan: StudyPlan, stage: Stage, model: LensModel, progress: boo
             names,
             corpora,
             stage.folder,
-            readout=section.readout,
-            n_random=section.n_random,
-            limit=section.limit,
-            min_texts=section.min_texts,
-            data_dir=plan.data_dir,
-            seed=plan.study.seed,
-            progress=progress,
+            **_shared(plan, section, progress),
         ):
             todo = crossing.validation.plan
             log.info(
@@ -159,6 +137,19 @@ def run_replicate(plan: StudyPlan, stage: Stage, model: LensModel, progress: boo
             )
             crossed.append((crossing, crossing.validation.run(model, progress=progress)))
     write_replication(stage.folder, found, crossed, corpora if section.effects else None)
+
+
+def _shared(plan: StudyPlan, section: Section, progress: bool) -> dict[str, Any]:
+    """What every measurement takes from its section and from the study."""
+    return {
+        "readout": section.readout,
+        "n_random": section.n_random,
+        "limit": section.limit,
+        "min_texts": section.min_texts,
+        "data_dir": plan.data_dir,
+        "seed": plan.study.seed,
+        "progress": progress,
+    }
 
 
 def _joined(corpora: tuple[str, ...]) -> str:
