@@ -12,6 +12,7 @@ from tiny import planted_corpus
 from tiny_masks import require_same_mask
 
 from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.causal.neutral import encode_neutral, read_neutral
 from emorhet_lens.causal.side_effects import side_effects
 from emorhet_lens.causal.text_costs import text_costs
 from emorhet_lens.errors import EffectsError, ReadoutError, StoreError
@@ -23,8 +24,6 @@ from emorhet_lens.gates.pictures import gate_figure, write_picture
 from emorhet_lens.gates.runs import GatePlan
 from emorhet_lens.masks.gated import Gated
 from emorhet_lens.masks.mask_kinds import amplify, attenuate
-from emorhet_lens.passes.batches import encode_corpus
-from emorhet_lens.passes.prompts import Prompt
 
 DOSES = (0.5, 1.0)
 
@@ -108,7 +107,7 @@ def test_numbers_are_those_of_single_passes(case, found):
     gate = calibrate_gate(made.model, own, dev["calibrate"], case["stats"], progress=False)
     reading = ANSWERS.prepare(made.model, case["test"], dev=dev["calibrate"], progress=False)
     base = reading.read(made.model, only="anger", progress=False).margin()
-    encoded = encode_corpus(made.model, case["neutral"], prompt=Prompt(), tokens="text")
+    neutral = read_neutral(made.model, encode_neutral(made.model, case["neutral"]))
     for arm in (one.arm(PLAIN), one.arm(GATED)):
         plain = attenuate(own, case["stats"], arm.alpha)
         mask = plain if arm.name == PLAIN else Gated(plain, gate)
@@ -118,8 +117,8 @@ def test_numbers_are_those_of_single_passes(case, found):
 
         masked = reading.read(made.model, hooks, only="anger", progress=False).margin()
         torch.testing.assert_close(torch.tensor(arm.drops).double(), base - masked, atol=1e-5, rtol=1e-5)
-        (whole,) = side_effects(made.model, encoded, [hooks], progress=False)
-        rows = text_costs(made.model, encoded, [hooks], progress=False)
+        (whole,) = side_effects(made.model, neutral, [hooks], progress=False)
+        rows = text_costs(made.model, neutral, [hooks], progress=False)
         assert list(arm.kl) == pytest.approx([row[0].kl for row in rows], abs=1e-6)
         tokens = [row[0].tokens for row in rows]
         weighed = sum(kl * n for kl, n in zip(arm.kl, tokens, strict=True)) / sum(tokens)
@@ -157,8 +156,8 @@ def test_zero_times_the_dose(case):
 def test_it_goes_on_where_it_stopped(case, found, tmp_path, monkeypatch):
     plan = compare(case, run=plan_gates, folder=tmp_path)
     texts = plan.texts
-    # Per concept 2 gates on 24 texts, 3 masks at 2 doses on 6 texts, and 3 masks and none on 12 and 4 texts.
-    assert plan.remaining == ("anger", "fear") and texts == 2 * (2 * 24 + 3 * 2 * 6 + 4 * 16)
+    # Per concept 2 gates on 24 texts, 3 masks at 2 doses on 6 texts, and 3 masks on 12 and 4 texts, none on 12.
+    assert plan.remaining == ("anger", "fear") and texts == 2 * (2 * 24 + 3 * 2 * 6 + 4 * 12 + 3 * 4)
     assert plan.minutes > 0
 
     original = GatePlan._compare

@@ -6,10 +6,13 @@ from asking import LONG_WORDS, TEMPLATE, in_order, silence, splits, word_scores
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import PAIR_GROUP, SPECIAL, WORDS, tiny_llama, word_tokenizer
+from tiny_masks import neurons_at
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from emorhet_lens import mask_kinds
 from emorhet_lens.errors import ReadoutError
+from emorhet_lens.masks.masking import BatchHooks
 from emorhet_lens.passes.batches import encode_corpus
 from emorhet_lens.passes.passes import Passes
 from emorhet_lens.passes.prompts import Prompt
@@ -116,6 +119,40 @@ def test_hooks_act_in_every_pass():
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert np.abs(expected - word_scores(model, corpus, words, TEMPLATE)).max() > 0.05
     assert shapes == [(6, 9), (6, 10), (6, 11)]
+
+
+@pytest.mark.parametrize(("where", "widths"), [("all", [11]), ("text", [11]), ("last", [9, 10, 11])])
+def test_a_mask_that_acts_by_position_needs_one_pass_a_path(any_host, monkeypatch, where, widths):
+    corpus, words = splits(6)["test"], in_order(LONG_WORDS)
+    tokens = label_tokens(any_host.tokenizer, LABELS, tuple(words), ":")
+    encoded = encode_corpus(any_host, corpus, prompt=Prompt(TEMPLATE), tokens="text")
+    mask = mask_kinds.zero(neurons_at(any_host, (0, 2), (1, 3), (1, 9)))
+    hooks = mask.by_batch(any_host, where=where)
+
+    def apart(batch):
+        return mask.fwd_hooks(any_host, where=where, text=batch.keep, attention_mask=batch.attention_mask)
+
+    for side in ("left", "right"):
+        read = [tokens.scores(any_host, encoded, Passes(6, side, False), of, shortcut=True) for of in (hooks, apart)]
+        np.testing.assert_allclose(*read, atol=1e-4)
+    seen = []
+
+    def watched(_, batch):
+        seen.append(batch.tokens.shape[1])
+        return apart(batch)
+
+    monkeypatch.setattr(BatchHooks, "__call__", watched)
+    tokens.scores(any_host, encoded, Passes(6, "left", False), hooks, shortcut=True)
+    assert seen == widths
+
+
+def test_paths_of_words():
+    tokens = LabelTokens(("a", "b", "c", "d"), ((1, 2, 3), (1, 4, 5), (6,), (1, 4)))
+    root, one, two, four = (), (1,), (1, 2), (1, 4)
+    assert tokens.prefixes == (root, one, two, four)
+    assert tokens.paths(together=False) == ((root,), (one,), (two,), (four,))
+    # Every prefix is read once, in the first pass that holds it.
+    assert tokens.paths(together=True) == ((root, one, two), (four,))
 
 
 @pytest.mark.parametrize(

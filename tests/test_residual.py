@@ -35,11 +35,11 @@ def test_residual_is_that_of_each_text_alone(any_host, side):
 @SIDES
 @pytest.mark.parametrize("shortcut", [True, False])
 def test_logits_are_those_of_each_text_alone(any_host, side, shortcut):
-    found = final_logits(any_host, batch(side), shortcut=shortcut)
-    assert found.shape == (2, any_host.cfg.d_vocab)
+    found = final_logits(any_host, batch(side), shortcut=shortcut, back=(1, 0))
+    assert found.shape == (2, 2, any_host.cfg.d_vocab)
     for row, text in enumerate(TEXTS):
         with torch.no_grad():
-            alone = any_host(torch.tensor([text.ids]))[0, -1]
+            alone = any_host(torch.tensor([text.ids]))[0, -2:]
         torch.testing.assert_close(found[row], alone, atol=1e-5, rtol=1e-5)
 
 
@@ -138,3 +138,8 @@ def test_a_host_without_the_hook_is_refused(monkeypatch):
     assert not shortcut_holds(model, batch())
     with pytest.raises(ModelError, match=r"no hook 'blocks\.8\.hook_resid_post'"):
         final_residual(model, batch())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_shortcut_holds_in_coarse_precisions(dtype):
+    assert shortcut_holds(tiny_llama().to(dtype), batch())

@@ -9,6 +9,7 @@ from tiny import bridge, llama_weights, texts_corpus, tiny_corpus, tiny_llama
 from tiny_masks import neurons_at
 
 from emorhet_lens import mask_kinds
+from emorhet_lens.causal.neutral import read_neutral
 from emorhet_lens.causal.side_effects import side_effects
 from emorhet_lens.errors import ModelError
 from emorhet_lens.passes.batches import encode_corpus
@@ -24,6 +25,10 @@ def encoded(model, corpus=CORPUS, prompt=None, **options):
 
 def hooks_of(model, mask):
     return lambda batch: mask.fwd_hooks(model, text=batch.keep, attention_mask=batch.attention_mask)
+
+
+def plain(model, *args, **options):
+    return read_neutral(model, encoded(model, *args, **options))
 
 
 def one_at_a_time(model, texts, mask):
@@ -45,7 +50,9 @@ def one_at_a_time(model, texts, mask):
 def test_against_one_text_at_a_time(any_host):
     texts = encoded(any_host)
     masks = [mask_kinds.zero(neurons_at(any_host, *PLACES)), mask_kinds.shift(neurons_at(any_host, (1, 3)), 2.0)]
-    found = side_effects(any_host, texts, [hooks_of(any_host, mask) for mask in masks], progress=False)
+    found = side_effects(
+        any_host, read_neutral(any_host, texts), [hooks_of(any_host, mask) for mask in masks], progress=False
+    )
     for mask, one in zip(masks, found, strict=True):
         ratio, kl, tokens = one_at_a_time(any_host, texts, mask)
         assert one.ppl_ratio == pytest.approx(ratio, abs=1e-4)
@@ -59,7 +66,7 @@ def test_exact_in_double_precision():
     model = bridge(llama_weights(dtype=torch.float64))
     mask = mask_kinds.zero(neurons_at(model, *PLACES))
     texts = encoded(model)
-    (found,) = side_effects(model, texts, [hooks_of(model, mask)], progress=False)
+    (found,) = side_effects(model, read_neutral(model, texts), [hooks_of(model, mask)], progress=False)
     ratio, kl, _ = one_at_a_time(model, texts, mask)
     # Log-probabilities are float32.
     assert found.ppl_ratio == pytest.approx(ratio, abs=1e-6)
@@ -69,15 +76,15 @@ def test_exact_in_double_precision():
 def test_a_mask_without_a_dose_costs_nothing():
     model = tiny_llama()
     mask = mask_kinds.zero(neurons_at(model, *PLACES)) * 0
-    (found,) = side_effects(model, encoded(model), [hooks_of(model, mask)], progress=False)
+    (found,) = side_effects(model, plain(model), [hooks_of(model, mask)], progress=False)
     assert (found.ppl_ratio, found.kl) == (1.0, 0.0)
 
 
 def test_several_masks_are_what_each_is_alone():
     model = tiny_llama()
     hooks = [hooks_of(model, mask_kinds.zero(neurons_at(model, *PLACES[:k]))) for k in (1, 2, 4)]
-    together = side_effects(model, encoded(model), hooks, progress=False)
-    assert together == [side_effects(model, encoded(model), [one], progress=False)[0] for one in hooks]
+    together = side_effects(model, plain(model), hooks, progress=False)
+    assert together == [side_effects(model, plain(model), [one], progress=False)[0] for one in hooks]
     assert len({one.kl for one in together}) == 3
 
 
@@ -85,8 +92,8 @@ def test_padding_and_company_do_not_matter():
     model = tiny_llama()
     hooks = [hooks_of(model, mask_kinds.zero(neurons_at(model, *PLACES)))]
     parts = [CORPUS.where(lambda e, k=k: int(e.id) % 3 == k) for k in range(3)]
-    found = [side_effects(model, encoded(model, part), hooks, progress=False)[0] for part in parts]
-    (whole,) = side_effects(model, encoded(model), hooks, progress=False)
+    found = [side_effects(model, plain(model, part), hooks, progress=False)[0] for part in parts]
+    (whole,) = side_effects(model, plain(model), hooks, progress=False)
     assert whole.tokens == sum(one.tokens for one in found)
     assert whole.kl == pytest.approx(sum(one.kl * one.tokens for one in found) / whole.tokens, abs=1e-5)
     log_ratio = sum(math.log(one.ppl_ratio) * one.tokens for one in found) / whole.tokens
@@ -98,18 +105,18 @@ def test_only_the_text_s_own_tokens_are_counted():
     hooks = [hooks_of(model, mask_kinds.zero(neurons_at(model, *PLACES)))]
     corpus = texts_corpus(("glad", "the dog"), ("sad", "rain"))
     # BOS comes before the first token, so every token of the texts is predicted.
-    (bare,) = side_effects(model, encoded(model, corpus), hooks, progress=False)
-    (framed,) = side_effects(model, encoded(model, corpus, Prompt("it is {text} and cold")), hooks, progress=False)
+    (bare,) = side_effects(model, plain(model, corpus), hooks, progress=False)
+    (framed,) = side_effects(model, plain(model, corpus, Prompt("it is {text} and cold")), hooks, progress=False)
     assert bare.tokens == framed.tokens == 3
     assert bare.kl != framed.kl
-    (without,) = side_effects(model, encoded(model, corpus, prepend_bos=False), hooks, progress=False)
+    (without,) = side_effects(model, plain(model, corpus, prepend_bos=False), hooks, progress=False)
     assert without.tokens == 1
 
 
 def test_nothing_to_predict_is_nan():
     model = tiny_llama()
     hooks = [hooks_of(model, mask_kinds.zero(neurons_at(model, *PLACES)))]
-    texts = encoded(model, texts_corpus(("glad", "dog")), prepend_bos=False)
+    texts = plain(model, texts_corpus(("glad", "dog")), prepend_bos=False)
     (found,) = side_effects(model, texts, hooks, progress=False)
     assert found.tokens == 0
     assert math.isnan(found.ppl_ratio) and math.isnan(found.kl)
@@ -123,7 +130,7 @@ def test_an_interrupt_or_nan_leaves_no_hook():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        side_effects(model, encoded(model), [lambda _: [("blocks.1.mlp.hook_post", interrupt)]], progress=False)
+        side_effects(model, plain(model), [lambda _: [("blocks.1.mlp.hook_post", interrupt)]], progress=False)
     with pytest.raises(ModelError, match="NaN"):
-        side_effects(model, encoded(model), [lambda _: [("blocks.1.mlp.hook_post", spoil)]], progress=False)
+        side_effects(model, plain(model), [lambda _: [("blocks.1.mlp.hook_post", spoil)]], progress=False)
     assert hooks_on(model) == before == []

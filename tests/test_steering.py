@@ -299,7 +299,7 @@ class TestFolder:
         plan = measure(plan_steer, **options)
         masks = 1 + 3 * 2
         assert len(plan.remaining) == len(plan.steps) == masks
-        assert plan.texts == masks * 10 + (4 + masks) * len(neutral)
+        assert plan.texts == masks * (10 + len(neutral))
         assert plan.minutes > 0
         whole = measure(**options).to_dataframe()
         answers, sides = (sorted((tmp_path / part).iterdir()) for part in ("answers", "side"))

@@ -107,16 +107,16 @@ def test_what_is_predicted_is_what_is_read(here: Path, model: Any, raw: dict[str
         files = [path for path in folder.glob(f"{part}/**/answers/*.safetensors")]
         return sum(_rows(path) for path in files)
 
-    # Masked readings, and 6 (or 4) neutral texts once without masks and once with each of three sets, for two kinds of
+    # Masked readings, and 6 (or 4) neutral texts with each of three sets, for two kinds of
     # mask and two concepts, for two cells, and both ways for two concepts.
     loops = json.loads((folder / "validate" / "tuning.json").read_text(encoding="utf-8"))["loops"]
     assert len(loops) == 2 * 4
     sizes = json.loads((folder / "validate" / "tuning.json").read_text(encoding="utf-8"))["options"]["texts"]
-    neutral = 2 * _neutral(folder / "validate")
+    neutral = _neutral(folder / "validate")
     most = sum(6 * (sizes[loop["concept"]] + neutral) for loop in loops)
-    assert costs["rhetoric/validate"] == most + read("validate") + 2 * 2 * 4 * 6
-    assert costs["rhetoric/sweep"] == read("sweep") + 2 * 4 * 6
-    assert costs["rhetoric/replicate"] == read("replicate") + 2 * 2 * 4 * 4
+    assert costs["rhetoric/validate"] == most + read("validate") + 2 * 2 * 3 * 6
+    assert costs["rhetoric/sweep"] == read("sweep") + 2 * 3 * 6
+    assert costs["rhetoric/replicate"] == read("replicate") + 2 * 2 * 3 * 4
 
 
 def _rows(path: Path) -> int:

@@ -148,9 +148,9 @@ class TestFolder:
     def test_interrupted_is_uninterrupted(self, located, measure, found, parts, tmp_path, monkeypatch):
         neutral = parts["screen"].where(lambda example: example.label == "neutral").balanced(4, seed=0)
         plan = measure(plan_sweep, folder=tmp_path, neutral=neutral)
-        # Four ranges; two concepts, each with its own set on all 20 texts, three random sets on its 10 texts, and four
-        # passes with and one without over 4 neutral texts.
-        assert plan.texts == 4 * 2 * (20 + 3 * 10 + 5 * 4)
+        # Four ranges; two concepts, each with its own set on all 20 texts, three random sets on its 10 texts, and all
+        # four on 4 neutral texts.
+        assert plan.texts == 4 * 2 * (20 + 3 * 10 + 4 * 4)
         assert plan.readings == (32, 32)
         assert plan.minutes > 0
         made, genuine = [], Mask.fwd_hooks

@@ -34,5 +34,4 @@ def count_cross_effects(
     asked = [question.select(test, "test") for question in questions]
     read = sum(step.only in (None, example.label) for step in steps for example in asked[step.question])
     neutral = neutral_texts(test, seed)
-    # Once without a mask, and once with each of the sets.
-    return read + (0 if neutral is None else len(masks) * len(masked) * (2 + n_random) * len(neutral))
+    return read + (0 if neutral is None else len(masks) * len(masked) * (1 + n_random) * len(neutral))

@@ -15,15 +15,14 @@ from emorhet_lens.causal.inputs import (
     require_unseen,
     sets_digest,
 )
+from emorhet_lens.causal.neutral import encode_neutral, read_neutral
 from emorhet_lens.causal.runs import EffectPlan
 from emorhet_lens.causal.steps import OWN, Step
 from emorhet_lens.causal.store import EffectFiles
 from emorhet_lens.errors import EffectsError
 from emorhet_lens.masks.mask_positions import Where
 from emorhet_lens.models.hosts import LensModel, identify
-from emorhet_lens.passes.batches import encode_corpus
 from emorhet_lens.passes.passes import BatchSize
-from emorhet_lens.passes.prompts import Prompt
 from emorhet_lens.readouts.plain import prepare_all, read_plain
 from emorhet_lens.readouts.questions import Contrast, Question, questions_for
 from emorhet_lens.readouts.readout import Readout
@@ -120,12 +119,12 @@ def plan_cross_effects(
     }
     files = None if folder is None else EffectFiles.open(folder, options, stale=stale)
     base, seconds = read_plain(model, readings, progress=progress)
-    encoded = None if neutral is None else encode_corpus(model, neutral, prompt=Prompt(), tokens="text")
+    plain = None if neutral is None else read_neutral(model, encode_neutral(model, neutral))
     warnings = [f"{c}: no neurons, so nothing was masked" for c in masked.concepts if not masked.sets[c]]
     if not stats:
         warnings.append("without stats= it was not checked that the test texts were not screened on")
     return EffectPlan(
-        tested, matched, made, readings, base, steps, encoded, where, seconds, options, tuple(warnings), files
+        tested, matched, made, readings, base, steps, plain, where, seconds, options, tuple(warnings), files
     )
 
 

@@ -18,15 +18,14 @@ from emorhet_lens.causal.inputs import (
     sets_digest,
     with_texts,
 )
+from emorhet_lens.causal.neutral import encode_neutral, read_neutral
 from emorhet_lens.causal.outcomes import Effects
 from emorhet_lens.causal.runs import EffectPlan
 from emorhet_lens.causal.steps import plan_steps
 from emorhet_lens.causal.store import EffectFiles
 from emorhet_lens.masks.mask_positions import Where
 from emorhet_lens.models.hosts import LensModel, identify
-from emorhet_lens.passes.batches import encode_corpus
 from emorhet_lens.passes.passes import BatchSize
-from emorhet_lens.passes.prompts import Prompt
 from emorhet_lens.readouts.plain import prepare_all, read_plain
 from emorhet_lens.readouts.questions import Contrast, Question, questions_for
 from emorhet_lens.readouts.readout import Readout
@@ -165,7 +164,7 @@ def plan_effects(
     }
     files = None if folder is None else EffectFiles.open(folder, options, stale=stale)
     base, seconds = read_plain(model, readings, progress=progress)
-    encoded = None if neutral is None else encode_corpus(model, neutral, prompt=Prompt(), tokens="text")
+    plain = None if neutral is None else read_neutral(model, encode_neutral(model, neutral))
     return EffectPlan(
-        tested, matched, made, readings, base, steps, encoded, where, seconds, options, tuple(warnings), files
+        tested, matched, made, readings, base, steps, plain, where, seconds, options, tuple(warnings), files
     )

@@ -8,13 +8,13 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from emorhet_lens.causal.inputs import MakeMask
+from emorhet_lens.causal.neutral import Neutral
 from emorhet_lens.causal.outcomes import Effects
 from emorhet_lens.causal.side_effects import SideEffect, side_effects
 from emorhet_lens.causal.steps import OWN, Step
 from emorhet_lens.causal.store import EffectFiles
 from emorhet_lens.masks.mask_positions import Where
-from emorhet_lens.models.hosts import LensModel, NamedHook
-from emorhet_lens.passes.batches import Batch, EncodedCorpus
+from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.passes.passes import Hooks
 from emorhet_lens.readouts.answers import Answers
 from emorhet_lens.readouts.readout import Reading
@@ -46,7 +46,7 @@ class EffectPlan:
     readings: tuple[Reading, ...]
     base: tuple[Answers, ...]
     steps: tuple[Step, ...]
-    neutral: EncodedCorpus | None
+    neutral: Neutral | None
     where: Where
     seconds_per_text: float
     options: dict[str, Any]
@@ -66,7 +66,7 @@ class EffectPlan:
         if self.neutral is None:
             return read
         undone = [key for key in self._side_keys() if self.files is None or self.files.load_side(*key) is None]
-        return read + sum(1 + len(self._draws(*key)) for key in undone) * len(self.neutral.texts)
+        return read + sum(len(self._draws(*key)) for key in undone) * len(self.neutral)
 
     @property
     def minutes(self) -> float:
@@ -136,9 +136,4 @@ class EffectPlan:
             neurons = self.neurons[concept]
         elif self.matched is not None:
             neurons = self.matched.sets[draw][concept]
-        mask = self.masks[kind](neurons)
-
-        def hooks(batch: Batch) -> list[NamedHook]:
-            return mask.fwd_hooks(model, where=self.where, text=batch.keep, attention_mask=batch.attention_mask)
-
-        return hooks
+        return self.masks[kind](neurons).by_batch(model, where=self.where)

@@ -7,18 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from einops import rearrange
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from emorhet_lens.models.hosts import LensModel, NamedHook, output_weights, require_evaluation
-from emorhet_lens.passes.batches import Batch, EncodedCorpus, pad_batch, padding_id, plan_batches
+from emorhet_lens.causal.neutral import Neutral, targets
+from emorhet_lens.models.hosts import LensModel, require_evaluation
 from emorhet_lens.passes.passes import Hooks
-from emorhet_lens.passes.residual import require_numbers
 
-# Logits of all positions are held for a batch, twice; vocabularies are large.
-_TEXTS_A_BATCH = 8
+# Tokens whose distributions over the vocabulary are held at a time.
+_TOKENS = 256
 
 
 @dataclass(frozen=True)
@@ -37,13 +35,13 @@ class SideEffect:
 
 
 def side_effects(
-    model: LensModel, texts: EncodedCorpus, hooks: Sequence[Hooks], *, progress: bool = True
+    model: LensModel, neutral: Neutral, hooks: Sequence[Hooks], *, progress: bool = True
 ) -> list[SideEffect]:
-    """Perplexity ratio and divergence under each of several masks; the unmasked pass is made once a batch.
+    """Perplexity ratio and divergence under each of several masks.
 
     Args:
-        model: A model of the host.
-        texts: Neutral texts; the tokens that `keep` marks are predicted.
+        model: The model that read the neutral texts.
+        neutral: See `emorhet_lens.causal.neutral.read_neutral`.
         hooks: The masks, each as a function from a batch to hooks.
         progress: Whether to show a progress bar.
 
@@ -53,35 +51,73 @@ def side_effects(
     Raises:
         ModelError: Dropout is switched on, or the model answers with NaN.
     """
+    return [effect_of(lost, apart) for lost, apart in changes_by_token(model, neutral, hooks, progress=progress)]
+
+
+def effect_of(lost: Float[Tensor, " token"], apart: Float[Tensor, " token"]) -> SideEffect:
+    """The means over some tokens.
+
+    Args:
+        lost: How much log-probability each loses, nats.
+        apart: The divergence before each, nats.
+    """
+    return SideEffect(float(lost.mean().exp()), float(apart.mean()), len(lost))
+
+
+def changes_by_token(
+    model: LensModel, neutral: Neutral, hooks: Sequence[Hooks], *, progress: bool = True
+) -> list[tuple[Float[Tensor, " token"], Float[Tensor, " token"]]]:
+    """What each of several masks does to the prediction of every token.
+
+    Args:
+        model: See `side_effects`, for this and the others.
+        neutral: See model.
+        hooks: See model.
+        progress: See model.
+
+    Returns:
+        One pair a mask, in the order of `Neutral.owners`: lost log-probability and divergence, nats, float64. The
+        errors are those of `side_effects`.
+    """
     require_evaluation(model)
-    device = output_weights(model, 0).device
-    plan = plan_batches(texts.corpus, texts.texts, batch_size=_TEXTS_A_BATCH, device=device.type)
-    loss = torch.zeros(len(hooks), dtype=torch.float64)
-    divergence, tokens = torch.zeros_like(loss), 0
-    bar = tqdm(desc="side effects", unit="pass", disable=not progress, total=len(plan) * (1 + len(hooks)))
-    with bar:
-        for examples in plan:
-            batch = pad_batch(texts.texts, examples, pad_id=padding_id(model), side="right", device=device)
-            counted = batch.keep[:, 1:] & batch.attention_mask[:, :-1].bool()
-            targets = rearrange(batch.tokens[:, 1:][counted], "token -> token 1")
-            base = _log_probs(model, batch, counted, [])
-            bar.update()
-            for index, of in enumerate(hooks):
-                masked = _log_probs(model, batch, counted, of(batch))
-                loss[index] += (base - masked).gather(1, targets).double().sum().cpu()
-                divergence[index] += (base.exp() * (base - masked)).double().sum().cpu()
-                bar.update()
-            tokens += int(counted.sum())
-    ratios, kls = (loss / tokens).exp(), divergence / tokens
-    return [SideEffect(float(ratio), float(kl), tokens) for ratio, kl in zip(ratios, kls, strict=True)]
+    found: list[list[tuple[Tensor, Tensor]]] = [[] for _ in hooks]
+    # Rows that are residuals are small, and one unembedding without a mask serves all masks; logits are large.
+    numbers = range(len(hooks))
+    groups = [list(numbers)] if neutral.residuals is not None else [[number] for number in numbers]
+    total = len(neutral.batches) * len(hooks)
+    with tqdm(desc="side effects", unit="pass", disable=not progress, total=total) as bar:
+        for index, batch in enumerate(neutral.batches):
+            asked, plain = targets(batch), neutral.unmasked(model, index)
+            for group in groups:
+                masked = [neutral.masked(model, index, hooks[number](batch)) for number in group]
+                for start in range(0, len(asked), _TOKENS):
+                    here = slice(start, start + _TOKENS)
+                    base = neutral.log_probs(model, plain[here])
+                    share = base.exp()
+                    for number, rows in zip(group, masked, strict=True):
+                        after = neutral.log_probs(model, rows[here])
+                        found[number].append(_changes(base, share, after, asked[here]))
+                bar.update(len(group))
+    return [(_joined([lost for lost, _ in one]), _joined([apart for _, apart in one])) for one in found]
 
 
-def _log_probs(
-    model: LensModel, batch: Batch, counted: Bool[Tensor, "batch next"], hooks: list[NamedHook]
-) -> Float[Tensor, "token vocab"]:
-    with torch.no_grad(), model.hooks(fwd_hooks=hooks):
-        logits = model(batch.tokens, attention_mask=batch.attention_mask)
-    chosen = logits[:, :-1][counted]
-    require_numbers(chosen, model)
-    log_probs: Float[Tensor, "token vocab"] = chosen.float().log_softmax(-1)
-    return log_probs
+def _joined(parts: list[Float[Tensor, " part"]]) -> Float[Tensor, " token"]:
+    return torch.cat(parts).cpu().double() if parts else torch.empty(0, dtype=torch.float64)
+
+
+def _changes(
+    base: Float[Tensor, "token vocab"],
+    share: Float[Tensor, "token vocab"],
+    masked: Float[Tensor, "token vocab"],
+    asked: Int[Tensor, " token"],
+) -> tuple[Float[Tensor, " token"], Float[Tensor, " token"]]:
+    """By token, how much log-probability it loses under a mask, and how far the distribution moves.
+
+    Args:
+        base: Log-probabilities without the mask.
+        share: The same as probabilities.
+        masked: Log-probabilities under the mask.
+        asked: The tokens that came next.
+    """
+    change = base - masked
+    return change.gather(1, asked[:, None])[:, 0], torch.linalg.vecdot(share, change)

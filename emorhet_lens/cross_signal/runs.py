@@ -14,8 +14,7 @@ from emorhet_lens.cross_signal.outcomes import TEST, CrossSignal
 from emorhet_lens.errors import ModelError
 from emorhet_lens.masks.mask import Mask
 from emorhet_lens.masks.mask_positions import Where
-from emorhet_lens.models.hosts import LensModel, NamedHook
-from emorhet_lens.passes.batches import Batch
+from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.readouts.answers import Answers
 from emorhet_lens.readouts.readout import Reading
 from emorhet_lens.screening.neurons import MatchedSets, Neurons
@@ -128,11 +127,8 @@ class CrossSignalPlan:
         if self.files is not None and self.files.has(step):
             return self.files.load(step)
 
-        def hooks(batch: Batch) -> list[NamedHook]:
-            return mask.fwd_hooks(model, where=self.where, text=batch.keep, attention_mask=batch.attention_mask)
-
         try:
-            found = reading.read(model, hooks, progress=False)
+            found = reading.read(model, mask.by_batch(model, where=self.where), progress=False)
         except ModelError as cause:
             raise ModelError(f"{mask.name}: {cause}; give smaller doses") from cause
         if self.files is not None:

@@ -13,17 +13,15 @@ from typing import Any, get_args
 
 from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.causal.inputs import neutral_texts, require_unseen, sets_digest, with_texts
+from emorhet_lens.causal.neutral import encode_neutral, read_neutral
 from emorhet_lens.causal.store import EffectFiles
-from emorhet_lens.causal.text_costs import seconds_alone
 from emorhet_lens.errors import EffectsError
 from emorhet_lens.gates.arms import Kind
 from emorhet_lens.gates.outcomes import GateComparison
 from emorhet_lens.gates.runs import GatePlan
 from emorhet_lens.masks.mask_positions import Where
 from emorhet_lens.models.hosts import LensModel, identify
-from emorhet_lens.passes.batches import encode_corpus
 from emorhet_lens.passes.passes import BatchSize
-from emorhet_lens.passes.prompts import Prompt
 from emorhet_lens.readouts.questions import Question, questions_for
 from emorhet_lens.readouts.readout import Readout
 from emorhet_lens.readouts.zero_shot import ZeroShot
@@ -156,7 +154,6 @@ def plan_gates(
     }
     if folder is not None:
         EffectFiles.open(folder, options)
-    encoded = encode_corpus(model, lent, prompt=Prompt(), tokens="text")
     return GatePlan(
         chosen,
         matched,
@@ -165,11 +162,10 @@ def plan_gates(
         # Doses are told by the drop alone; what they cost is read from other neutral texts.
         replace(tuning, neutral=None),
         tests,
-        encoded,
+        read_neutral(model, encode_neutral(model, lent)),
         mask,
         rising,
         target,
-        seconds_alone(model, encoded),
         batch_size,
         options,
         tuple(warnings),

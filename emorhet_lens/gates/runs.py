@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from emorhet_lens.activations.stats import ActivationStats
+from emorhet_lens.causal.neutral import Neutral
 from emorhet_lens.causal.text_costs import text_costs
 from emorhet_lens.errors import MaskError
 from emorhet_lens.gates.arms import GATED, PLAIN, RANDOM, Arm, ConceptGates, Kind, dose_for, masked_at
@@ -21,8 +22,7 @@ from emorhet_lens.masks.gate import Gate
 from emorhet_lens.masks.gated import Gated
 from emorhet_lens.masks.mask import Mask
 from emorhet_lens.masks.masking import Masking
-from emorhet_lens.models.hosts import LensModel, NamedHook
-from emorhet_lens.passes.batches import Batch, EncodedCorpus
+from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.passes.passes import BatchSize, Hooks
 from emorhet_lens.readouts.readout import Reading
 from emorhet_lens.screening.neurons import MatchedSets, Neurons
@@ -49,7 +49,6 @@ class GatePlan:
         mask: What is done to the neurons.
         doses: Which are read on the tuning texts.
         target: The drop at which arms are compared; by default the largest that both reach.
-        seconds_alone: What one neutral text took, which goes through the model by itself.
         batch_size: Of the passes that calibrate gates.
         options: How it is measured.
         warnings: What a reader has to know.
@@ -62,11 +61,10 @@ class GatePlan:
     calibrate: Corpus
     tuning: DevReadings
     tests: tuple[Reading, ...]
-    neutral: EncodedCorpus
+    neutral: Neutral
     mask: Kind
     doses: tuple[float, ...]
     target: int | float | None
-    seconds_alone: float
     batch_size: BatchSize
     options: dict[str, Any]
     warnings: tuple[str, ...]
@@ -80,22 +78,17 @@ class GatePlan:
     @property
     def texts(self) -> int:
         """How many texts still have to go through the model at most, calibration included."""
-        return sum(self._cost())
+        random, found = 0 if self.matched is None else len(self.matched.sets), 0
+        for concept in self.remaining:
+            tested = sum(e.label == concept for reading in self.tests for e in reading.encoded.corpus)
+            found += (1 + random) * len(self.calibrate) + (3 + random) * tested + (2 + random) * len(self.neutral)
+            found += (2 + random) * len(self.doses) * self.tuning.base[concept].texts
+        return found
 
     @property
     def minutes(self) -> float:
         """Predicted duration, from the time that the unmasked texts took; the price of the masks comes on top."""
-        batched, alone = self._cost()
-        return (batched * self.tuning.seconds_per_text + alone * self.seconds_alone) / 60
-
-    def _cost(self) -> tuple[int, int]:
-        """Texts that go through the model in batches, and one by one."""
-        random, batched = 0 if self.matched is None else len(self.matched.sets), 0
-        for concept in self.remaining:
-            tested = sum(e.label == concept for reading in self.tests for e in reading.encoded.corpus)
-            batched += (1 + random) * len(self.calibrate) + (3 + random) * tested
-            batched += (2 + random) * len(self.doses) * self.tuning.base[concept].texts
-        return batched, len(self.remaining) * (3 + random) * len(self.neutral.texts)
+        return self.texts * self.tuning.seconds_per_text / 60
 
     def run(self, model: LensModel, *, progress: bool = True) -> GateComparison:
         """Compare the concepts that are missing.
@@ -179,22 +172,17 @@ class GatePlan:
             return torch.cat([r.read(model, hooks, only=concept, progress=False).margin() for r in asked])
 
         base = margins(None) if masks else torch.empty(0)
-        return {name: tuple((base - margins(self._hooks(model, mask))).tolist()) for name, mask in masks.items()}
+        on = {name: mask.by_batch(model, where=self.tuning.where) for name, mask in masks.items()}
+        return {name: tuple((base - margins(hooks)).tolist()) for name, hooks in on.items()}
 
     def _costs(self, model: LensModel, masks: Mapping[str, Masking]) -> dict[str, dict[str, tuple[float, ...]]]:
         """Divergence and log perplexity ratio of every neutral text under each mask."""
-        hooks = [self._hooks(model, mask) for mask in masks.values()]
+        hooks = [mask.by_batch(model, where=self.tuning.where) for mask in masks.values()]
         rows = text_costs(model, self.neutral, hooks, progress=False) if masks else []
         return {
             name: {"kl": tuple(row[i].kl for row in rows), "log_ppl": tuple(math.log(row[i].ppl_ratio) for row in rows)}
             for i, name in enumerate(masks)
         }
-
-    def _hooks(self, model: LensModel, mask: Masking) -> Hooks:
-        def hooks(batch: Batch) -> list[NamedHook]:
-            return mask.fwd_hooks(model, where=self.tuning.where, text=batch.keep, attention_mask=batch.attention_mask)
-
-        return hooks
 
     def _file(self, concept: str) -> Path:
         assert self.folder is not None

@@ -11,6 +11,7 @@ from emorhet_lens.masks.mask_hooks import LayerMask, masking_hook, working_dtype
 from emorhet_lens.masks.mask_positions import Positions, Where
 from emorhet_lens.models.hosts import LensModel, ModelIdentity, NamedHook, identify, output_weights
 from emorhet_lens.models.sites import hook_names
+from emorhet_lens.passes.batches import Batch
 
 
 class Masking:
@@ -98,6 +99,39 @@ class Masking:
             model, where=where, text=text, attention_mask=attention_mask, prompt_length=prompt_length
         )
         return model.hooks(fwd_hooks=hooks)
+
+    def by_batch(self, model: LensModel, *, where: Where = "all") -> "BatchHooks":
+        """The hooks as readings and side effects take them: a function from a batch.
+
+        Args:
+            model: See `fwd_hooks`.
+            where: See `fwd_hooks`; what it needs is had from the batch.
+        """
+        return BatchHooks(self, model, where)
+
+
+@dataclass(frozen=True, eq=False)
+class BatchHooks:
+    """A mask on whatever batch it is given; `Masking.by_batch` makes it.
+
+    Args:
+        mask: The mask.
+        model: The model.
+        where: At which positions it acts.
+    """
+
+    mask: Masking
+    model: LensModel
+    where: Where
+
+    @property
+    def by_position(self) -> bool:
+        """Whether a position is masked or not whatever follows it; see `emorhet_lens.passes.passes`."""
+        return self.where in ("all", "text")
+
+    def __call__(self, batch: Batch) -> list[NamedHook]:
+        """The hooks for a batch, with the errors of `Masking.fwd_hooks`."""
+        return self.mask.fwd_hooks(self.model, where=self.where, text=batch.keep, attention_mask=batch.attention_mask)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -17,6 +17,18 @@ Hooks = Callable[[Batch], list[NamedHook]]
 BatchSize = int | Literal["auto"]
 
 
+def acts_by_position(hooks: Hooks | None) -> bool:
+    """Whether hooks do at a position what they would do if the text went on, which hooks say of themselves.
+
+    Args:
+        hooks: Of a reading; without an attribute `by_position` they are taken to look for the last position.
+
+    Returns:
+        Whether one pass can be read at several positions.
+    """
+    return hooks is None or bool(getattr(hooks, "by_position", False))
+
+
 @dataclass(frozen=True)
 class Passes:
     """How texts go through the model.

@@ -5,10 +5,10 @@ ended after the last block, and the model's own final norm and unembedding are a
 architecture does something else besides (it is tried out, not looked up), the full pass is taken.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -16,7 +16,8 @@ from emorhet_lens.errors import ModelError
 from emorhet_lens.models.hosts import LensModel, hook_points
 from emorhet_lens.passes.batches import Batch
 
-_TOLERANCE = 1e-3
+# How far logits may differ, as a share of the largest: a thousandth, or some roundings of a coarse precision.
+_TOLERANCE, _ROUNDINGS = 1e-3, 4
 
 
 class _PassEnded(Exception):
@@ -60,31 +61,41 @@ def final_residual(model: LensModel, batch: Batch) -> Float[Tensor, "batch pos m
     raise ModelError(f"the hook {name!r} of {model.cfg.model_name!r} did not fire; the final residual cannot be read")
 
 
-def final_logits(model: LensModel, batch: Batch, *, shortcut: bool) -> Float[Tensor, "batch vocab"]:
-    """Logits at the last token of every row.
+def final_logits(
+    model: LensModel, batch: Batch, *, shortcut: bool, back: Sequence[int] = (0,)
+) -> Float[Tensor, "batch place vocab"]:
+    """Logits at the last tokens of every row.
 
-    Hooks on the final norm and the unembedding see that one position only when the shortcut is taken.
+    Hooks on the final norm and the unembedding see these positions only when the shortcut is taken.
 
     Args:
         model: A model of the host.
         batch: What to run.
-        shortcut: Whether to unembed that position alone, see `shortcut_holds`.
+        shortcut: Whether to unembed these positions alone, see `shortcut_holds`.
+        back: How many tokens before the last one; every row has to be longer.
 
     Returns:
-        One row a text, in the model's precision.
+        One row a text and place, in the model's precision.
 
     Raises:
         ModelError: A logit is NaN.
     """
-    rows, last = torch.arange(len(batch.tokens), device=batch.tokens.device), last_positions(batch.attention_mask)
+    rows = torch.arange(len(batch.tokens), device=batch.tokens.device)[:, None]
+    places = last_positions(batch.attention_mask)[:, None] - torch.tensor(list(back), device=rows.device)
     with torch.no_grad():
         if shortcut:
-            residual = final_residual(model, batch)[rows, last]
-            logits = rearrange(_unembed(model, rearrange(residual, "batch model -> batch 1 model")), "b 1 v -> b v")
+            logits = unembed(model, final_residual(model, batch)[rows, places])
         else:
-            logits = model(batch.tokens, attention_mask=batch.attention_mask)[rows, last]
+            logits = model(batch.tokens, attention_mask=batch.attention_mask)[rows, places]
     require_numbers(logits, model)
     return logits
+
+
+def unembed(model: Any, residual: Float[Tensor, "batch pos model"]) -> Float[Tensor, "batch pos vocab"]:
+    """The model's final norm and unembedding, capped where the architecture caps; see `shortcut_holds`."""
+    logits: Tensor = model.unembed(model.ln_final(residual))
+    cap = float(getattr(model.cfg, "output_logits_soft_cap", -1.0) or -1.0)
+    return cap * torch.tanh(logits / cap) if cap > 0 else logits
 
 
 def shortcut_holds(model: LensModel, batch: Batch) -> bool:
@@ -95,14 +106,15 @@ def shortcut_holds(model: LensModel, batch: Batch) -> bool:
         batch: A short batch.
 
     Returns:
-        False where the host has no such parts, or the logits differ by more than a thousandth of their size, as where
-        an architecture scales its logits.
+        False where the host has no such parts, or the logits differ by more than rounding, as where an architecture
+        scales its logits.
     """
     parts = all(hasattr(model, part) for part in ("ln_final", "unembed"))
     if not parts or _hook_name(model) not in hook_points(model):
         return False
-    full, short = (final_logits(model, batch, shortcut=shortcut).float() for shortcut in (False, True))
-    return bool((full - short).abs().max() <= _TOLERANCE * full.abs().max())
+    full, short = (final_logits(model, batch, shortcut=shortcut) for shortcut in (False, True))
+    tolerance = max(_TOLERANCE, _ROUNDINGS * torch.finfo(full.dtype).eps)
+    return bool((full.float() - short.float()).abs().max() <= tolerance * full.float().abs().max())
 
 
 def require_numbers(values: Float[Tensor, "*any"], model: LensModel) -> None:
@@ -120,9 +132,3 @@ def require_numbers(values: Float[Tensor, "*any"], model: LensModel) -> None:
 
 def _hook_name(model: LensModel) -> str:
     return f"blocks.{model.cfg.n_layers - 1}.hook_resid_post"
-
-
-def _unembed(model: Any, residual: Float[Tensor, "batch pos model"]) -> Float[Tensor, "batch pos vocab"]:
-    logits: Tensor = model.unembed(model.ln_final(residual))
-    cap = float(getattr(model.cfg, "output_logits_soft_cap", -1.0) or -1.0)
-    return cap * torch.tanh(logits / cap) if cap > 0 else logits

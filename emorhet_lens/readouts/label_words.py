@@ -17,7 +17,7 @@ from torch import Tensor
 from emorhet_lens.errors import ReadoutError
 from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.passes.batches import Batch, Encoded, EncodedCorpus
-from emorhet_lens.passes.passes import Hooks, Passes
+from emorhet_lens.passes.passes import Hooks, Passes, acts_by_position
 from emorhet_lens.passes.residual import final_logits
 from emorhet_lens.texts.concepts import ConceptGroup
 
@@ -73,10 +73,22 @@ class LabelTokens:
     def prefixes(self) -> tuple[tuple[int, ...], ...]:
         """What the model has to have read besides the prompt to score every token: the inner nodes of the words' trie.
 
-        The first is empty. Each is a pass of its own, read at its last position, so that a hook that acts on the last
-        position acts where the answer is read.
+        The first is empty.
         """
         return tuple(sorted({word[:n] for word in self.tokens for n in range(len(word))}, key=lambda p: (len(p), p)))
+
+    def paths(self, *, together: bool) -> tuple[tuple[tuple[int, ...], ...], ...]:
+        """The prefixes by the pass in which they are read; the last of a pass is what stands after the prompt there.
+
+        Args:
+            together: Whether prefixes that continue each other share a pass: from the root to a leaf of the trie, each
+                prefix with the first leaf after it. Otherwise each is a pass of its own, read at its last position.
+        """
+        if not together:
+            return tuple((prefix,) for prefix in self.prefixes)
+        ends = [one for one in self.prefixes if not any(p[:-1] == one for p in self.prefixes if p)]
+        first = {prefix: next(end for end in ends if end[: len(prefix)] == prefix) for prefix in self.prefixes}
+        return tuple(tuple(prefix for prefix in self.prefixes if first[prefix] == end) for end in ends)
 
     def scores(
         self, model: LensModel, encoded: EncodedCorpus, passes: Passes, hooks: Hooks | None, *, shortcut: bool
@@ -97,17 +109,29 @@ class LabelTokens:
             ModelError: A logit is NaN.
         """
         total = torch.zeros(len(encoded.texts), len(self.labels), dtype=torch.float64)
-        for prefix in self.prefixes:
-            columns = [i for i, w in enumerate(self.tokens) if len(w) > len(prefix) and w[: len(prefix)] == prefix]
-            nexts = [self.tokens[column][len(prefix)] for column in columns]
+        # Hooks that look for the last position have to find the one that is read: each prefix is then a pass.
+        for path in self.paths(together=acts_by_position(hooks)):
+            longest = path[-1]
+            steps = [step for prefix in path for step in self._steps(prefix)]
+            back = [len(longest) - place for _, place, _ in steps]
+            tokens = torch.tensor([token for _, _, token in steps])
 
-            def read(batch: Batch, nexts: list[int] = nexts) -> Tensor:
-                logits = final_logits(model, batch, shortcut=shortcut)
-                return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)[:, nexts]
+            def read(batch: Batch, back: list[int] = back, tokens: Tensor = tokens) -> Tensor:
+                places = sorted(set(back))
+                logits = final_logits(model, batch, shortcut=shortcut, back=places)
+                log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
+                return log_probs[:, [places.index(place) for place in back], tokens.to(log_probs.device)]
 
-            what = "label words" + (f" after {len(prefix)} tokens" if prefix else "")
-            total[:, columns] += passes.run(model, _extended(encoded, prefix), read, hooks=hooks, what=what)
+            what = "label words" + (f" and {len(longest)} tokens" if longest else "")
+            found = passes.run(model, _extended(encoded, longest), read, hooks=hooks, what=what)
+            for column, (label, _, _) in enumerate(steps):
+                total[:, label] += found[:, column]
         return total
+
+    def _steps(self, prefix: tuple[int, ...]) -> list[tuple[int, int, int]]:
+        """The words that go on after a prefix: label, how many of its tokens were read, and the next one."""
+        n = len(prefix)
+        return [(i, n, word[n]) for i, word in enumerate(self.tokens) if len(word) > n and word[:n] == prefix]
 
     def require_room(self, encoded: EncodedCorpus, n_ctx: int) -> None:
         """Refuse texts after which the words do not fit into the context.

@@ -46,7 +46,6 @@ def count_pushes(
     total = 0
     for form in forms:
         drawn = [control for control in controls if control == "random" or form in SHIFTS]
-        # Every control has a pass of its own over the neutral texts without a push.
-        side = (1 + 1 + len(drawn) * (1 + n_random)) * costs * len(concepts)
+        side = (1 + len(drawn) * n_random) * costs * len(concepts)
         total += len(strengths) * ((1 + len(drawn) * n_random) * others + side)
     return total

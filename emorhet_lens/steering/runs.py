@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
+from emorhet_lens.causal.neutral import Neutral
 from emorhet_lens.causal.side_effects import SideEffect, side_effects
 from emorhet_lens.causal.store import EffectFiles
 from emorhet_lens.errors import ModelError
 from emorhet_lens.masks.mask import Mask
 from emorhet_lens.masks.mask_positions import Where
-from emorhet_lens.models.hosts import LensModel, NamedHook
-from emorhet_lens.passes.batches import Batch, EncodedCorpus
+from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.passes.passes import Hooks
 from emorhet_lens.readouts.answers import Answers
 from emorhet_lens.readouts.readout import Reading
@@ -45,7 +45,7 @@ class SteeringPlan:
     pushes: Mapping[Push, Mask]
     readings: tuple[Reading, ...]
     base: tuple[Answers, ...]
-    neutral: EncodedCorpus | None
+    neutral: Neutral | None
     where: Where
     seconds_per_text: float
     options: dict[str, Any]
@@ -77,7 +77,7 @@ class SteeringPlan:
         if self.neutral is None:
             return read
         undone = [group for group in self._groups() if self.files is None or self._kept(group[0]) is None]
-        return read + sum(1 + len(group) for group in undone) * len(self.neutral.texts)
+        return read + sum(len(group) for group in undone) * len(self.neutral)
 
     @property
     def minutes(self) -> float:
@@ -155,12 +155,7 @@ class SteeringPlan:
         return [key for key, target in zip(answers.keys, answers.targets, strict=True) if target != concept]
 
     def _hooks(self, model: LensModel, push: Push) -> Hooks:
-        mask = self.pushes[push]
-
-        def hooks(batch: Batch) -> list[NamedHook]:
-            return mask.fwd_hooks(model, where=self.where, text=batch.keep, attention_mask=batch.attention_mask)
-
-        return hooks
+        return self.pushes[push].by_batch(model, where=self.where)
 
 
 def _too_strong(push: Push, cause: ModelError) -> str:

@@ -11,12 +11,11 @@ from typing import Any, Literal
 
 from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.causal.inputs import mask_digest, neutral_texts, require_unseen, sets_digest
+from emorhet_lens.causal.neutral import encode_neutral, read_neutral
 from emorhet_lens.causal.store import EffectFiles
 from emorhet_lens.masks.mask_positions import Where
 from emorhet_lens.models.hosts import LensModel, identify
-from emorhet_lens.passes.batches import encode_corpus
 from emorhet_lens.passes.passes import BatchSize
-from emorhet_lens.passes.prompts import Prompt
 from emorhet_lens.readouts.plain import prepare_all, read_plain
 from emorhet_lens.readouts.questions import Contrast, Question, questions_for
 from emorhet_lens.readouts.readout import Readout
@@ -179,5 +178,5 @@ def plan_steer(
     }
     files = None if folder is None else EffectFiles.open(folder, options, stale=stale)
     base, seconds = read_plain(model, readings, progress=progress)
-    encoded = None if neutral is None else encode_corpus(model, neutral, prompt=Prompt(), tokens="text")
-    return SteeringPlan(held, matched, pushes, readings, base, encoded, where, seconds, options, tuple(warnings), files)
+    plain = None if neutral is None else read_neutral(model, encode_neutral(model, neutral))
+    return SteeringPlan(held, matched, pushes, readings, base, plain, where, seconds, options, tuple(warnings), files)

@@ -11,14 +11,13 @@ from typing import Any
 
 from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.causal.inputs import MakeMask, neutral_texts, require_unseen
+from emorhet_lens.causal.neutral import encode_neutral, read_neutral
 from emorhet_lens.causal.runs import EffectPlan
 from emorhet_lens.causal.steps import CONTROLS, plan_steps
 from emorhet_lens.causal.store import EffectFiles
 from emorhet_lens.masks.mask_positions import Where
 from emorhet_lens.models.hosts import LensModel, identify
-from emorhet_lens.passes.batches import encode_corpus
 from emorhet_lens.passes.passes import BatchSize
-from emorhet_lens.passes.prompts import Prompt
 from emorhet_lens.readouts.plain import prepare_all, read_plain
 from emorhet_lens.readouts.questions import Contrast, Question, questions_for
 from emorhet_lens.readouts.readout import Readout
@@ -160,7 +159,7 @@ def plan_sweep(
         if folder is not None
     }
     base, seconds = read_plain(model, readings, progress=progress)
-    encoded = None if neutral is None else encode_corpus(model, neutral, prompt=Prompt(), tokens="text")
+    plain = None if neutral is None else read_neutral(model, encode_neutral(model, neutral))
     plans = {
         cell.key: EffectPlan(
             neurons=cell.neurons,
@@ -169,7 +168,7 @@ def plan_sweep(
             readings=readings,
             base=base,
             steps=plan_steps(questions, cell.neurons.concepts, **steps),
-            neutral=encoded,
+            neutral=plain,
             where=where,
             seconds_per_text=seconds,
             options=facts[cell.key],

@@ -12,14 +12,13 @@ import torch
 
 from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.causal.inputs import neutral_texts, require_unseen
+from emorhet_lens.causal.neutral import Neutral, encode_neutral, read_neutral
 from emorhet_lens.causal.side_effects import SideEffect, side_effects
 from emorhet_lens.errors import EffectsError
 from emorhet_lens.masks.mask_positions import Where
 from emorhet_lens.masks.masking import Masking
-from emorhet_lens.models.hosts import LensModel, NamedHook
-from emorhet_lens.passes.batches import Batch, EncodedCorpus, encode_corpus
+from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.passes.passes import BatchSize, Hooks
-from emorhet_lens.passes.prompts import Prompt
 from emorhet_lens.readouts.questions import Question, questions_for
 from emorhet_lens.readouts.readout import Reading, Readout
 from emorhet_lens.texts.corpus import Corpus
@@ -59,14 +58,14 @@ class DevReadings:
 
     readings: tuple[Reading, ...]
     base: Mapping[str, Score]
-    neutral: EncodedCorpus | None
+    neutral: Neutral | None
     where: Where
     seconds_per_text: float
     options: dict[str, Any]
 
     def cost(self, concept: str) -> int:
-        """Texts through the model for one masked score: the concept's own, and the neutral ones with and without."""
-        return self.base[concept].texts + 2 * (0 if self.neutral is None else len(self.neutral.texts))
+        """Texts through the model for one masked score: the concept's own, and the neutral ones."""
+        return self.base[concept].texts + (0 if self.neutral is None else len(self.neutral))
 
     def score(self, model: LensModel, concept: str, mask: Masking) -> tuple[Score, SideEffect]:
         """Read one concept's own texts, and the neutral texts, under a mask.
@@ -75,10 +74,7 @@ class DevReadings:
             ModelError: The model answers with NaN.
             StoreError: The mask or the readings are of another model.
         """
-
-        def hooks(batch: Batch) -> list[NamedHook]:
-            return mask.fwd_hooks(model, where=self.where, text=batch.keep, attention_mask=batch.attention_mask)
-
+        hooks = mask.by_batch(model, where=self.where)
         found = _score(model, self.readings, concept, hooks)
         if self.neutral is None:
             return found, SideEffect(torch.nan, torch.nan, 0)
@@ -159,8 +155,8 @@ def prepare_readings(
         "where": where,
         "texts": {concept: score.texts for concept, score in base.items()},
     }
-    encoded = None if lent is None else encode_corpus(model, lent, prompt=Prompt(), tokens="text")
-    return DevReadings(tuple(readings), base, encoded, where, seconds, options)
+    plain = None if lent is None else read_neutral(model, encode_neutral(model, lent))
+    return DevReadings(tuple(readings), base, plain, where, seconds, options)
 
 
 def _draw(dev: Corpus, concepts: Sequence[str], seed: int) -> Corpus:

@@ -48,8 +48,7 @@ def count_readings(
     if neutral is None:
         return read
     sets = 1 + (n_random if "random" in controls else 0)
-    # Once without the masks for every group of sets that is compared.
-    return read + len(masks) * len(concepts) * (1 + sets) * len(neutral)
+    return read + len(masks) * len(concepts) * sets * len(neutral)
 
 
 def count_loops(dev: Corpus, concepts: Sequence[str], *, n_random: int, others: bool, seed: int = 0) -> int:
@@ -67,5 +66,5 @@ def count_loops(dev: Corpus, concepts: Sequence[str], *, n_random: int, others: 
     counts = loop.counts()
     sets = 1 + n_random + (len(concepts) - 1 if others else 0)
     steps = DoseSearch(0.0, Budget()).steps
-    side = 2 * (0 if neutral is None else len(neutral))
+    side = 0 if neutral is None else len(neutral)
     return sum(sets * steps * (min(LOOP_TEXTS, counts[concept]) + side) for concept in concepts)
