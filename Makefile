@@ -41,10 +41,11 @@ notebooks: $(VENV)/.dev
 	$(BIN)/emorhet models fetch
 	$(BIN)/python -m pytest -q -m "notebook"
 
-# Cost of screening against a bare forward pass, and memory against corpus size, as ratios.
+# Cost of screening and of masked readings against bare forward passes, and memory against corpus size, as ratios.
 bench: $(VENV)/.dev
 	$(BIN)/emorhet models fetch
 	$(BIN)/python benchmarks/screening.py
+	$(BIN)/python benchmarks/readings.py
 
 # The slow simulation of the tests: null families and planted neurons; takes some minutes.
 null: $(VENV)/.dev

@@ -26,18 +26,18 @@ from torch.profiler import ProfilerActivity, profile
 from emorhet_lens import Corpus, collect_stats, load_corpus, load_model
 from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.models.sites import hook_names
-from emorhet_lens.passes.batches import encode, pad_batch, plan_batches
+from emorhet_lens.passes.batches import EncodedCorpus, encode_corpus, pad_batch, padding_id, plan_batches
 from emorhet_lens.passes.forward import read_layers
 from emorhet_lens.passes.prompts import Prompt
 
 COPIES = 10
 
 
-def bare_pass(model: LensModel, corpus: Corpus) -> Callable[[], None]:
-    """A function that runs every batch of the screening pass and reads nothing."""
-    encoded = [encode(example, model, prompt=Prompt(), tokens="text", prepend_bos=True) for example in corpus]
-    plan = plan_batches(corpus, encoded, batch_size="auto", device="cpu")
-    batches = [pad_batch(encoded, part, pad_id=0, side="right", device=torch.device("cpu")) for part in plan]
+def bare_pass(model: LensModel, encoded: EncodedCorpus) -> Callable[[], None]:
+    """A function that runs every batch of a pass and reads nothing."""
+    plan = plan_batches(encoded.corpus, encoded.texts, batch_size="auto", device="cpu")
+    pad_id, device = padding_id(model), torch.device("cpu")
+    batches = [pad_batch(encoded.texts, part, pad_id=pad_id, side="right", device=device) for part in plan]
     names = hook_names(model)
 
     def run() -> None:
@@ -109,7 +109,7 @@ def main() -> None:
         return
     model = load_model(device="cpu")
     small = load_corpus("stimuli-emotion").balanced(options.texts)
-    bare = bare_pass(model, small)
+    bare = bare_pass(model, encode_corpus(model, small, prompt=Prompt(), tokens="text"))
     bare()
     collect_stats(model, small, progress=False)
 

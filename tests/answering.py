@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
+from stage import RANDOM, put, stage
 from tiny import Planted, planted_corpus
 from tiny_models import SPECIAL, WORDS, bridge, llama_weights, word_tokenizer
 
@@ -47,11 +47,9 @@ def answering_model(
 ) -> Planted:
     """A model that names the concept of a text after `TEMPLATE`, by its planted neurons and in no other way.
 
-    Words are embedded as in `planted_model`. In the first two layers `per_layer` neurons a concept fire on the
-    concept's words and write into a direction that belongs to the concept's answer. The last layer's attention takes
-    the mean of these directions over all positions to where the answer is read, and the label words are unembedded
-    from there. All other neurons fire at rates from seldom to often, whatever the words mean, and write as much into
-    random directions. The word of the rest has no direction of its own.
+    It stands on `stage`. In the first two layers `per_layer` neurons a concept fire on the concept's words and write
+    into the concept's direction. All other neurons write as much into random directions. The word of the rest has no
+    direction of its own.
 
     Args:
         concepts: Concept names, which are the label words too; the rest is called `neutral`.
@@ -62,70 +60,30 @@ def answering_model(
         seed: Of weights and places.
     """
     generator = np.random.default_rng([seed, 11])
-    group = ConceptGroup("planted", tuple(concepts), "neutral")
-    words = {
-        label: tuple(f"{label}{i}" for i in range(n_words if label != group.rest else 3 * n_words))
-        for label in group.labels
-    }
-    vocabulary = [*group.labels, "mood", ":", *(word for label in group.labels for word in words[label])]
-    n, own = len(concepts), 12
-    # Dimensions: concepts, the constant, the random part, what neurons write for each answer, what is unembedded.
-    constant, free = n, slice(n + 1, n + 1 + own)
-    written, answer = n + 1 + own, 2 * n + 1 + own
-    width = -(-(3 * n + 1 + own) // 8) * 8
-    weights = llama_weights(
-        seed,
-        vocab_size=len(SPECIAL) + len(vocabulary),
-        hidden_size=width,
-        intermediate_size=d_mlp,
-        num_hidden_layers=3,
-        num_attention_heads=1,
-        num_key_value_heads=1,
-    )
-    embedding = np.zeros((len(SPECIAL) + len(vocabulary), width))
-    embedding[:, constant] = 1
-    embedding[:, free] = generator.normal(size=(len(embedding), own)) / np.sqrt(own)
-    unembedding = np.zeros_like(embedding)
-    for row, word in enumerate(vocabulary, start=len(SPECIAL)):
-        for column, concept in enumerate(concepts):
-            embedding[row, column] = word in words[concept]
-            unembedding[row, answer + column] = 4 * (word == concept)
-    weights.model.embed_tokens.weight.data = torch.tensor(embedding, dtype=torch.float32)
-    weights.lm_head.weight.data = torch.tensor(unembedding, dtype=torch.float32)
-    weights.model.norm.weight.data.fill_(1)
+    made = stage(concepts, {**dict.fromkeys(concepts, n_words), "neutral": 3 * n_words})
+    weights = made.weights(seed, d_mlp)
+    made.embed(weights, generator.normal(size=(len(SPECIAL) + len(made.vocabulary), RANDOM)) / np.sqrt(RANDOM))
     neurons: dict[str, set[tuple[int, int]]] = {concept: set() for concept in concepts}
     for layer, block in enumerate(weights.model.layers):
-        for norm in (block.input_layernorm, block.post_attention_layernorm):
-            norm.weight.data.fill_(1)
-        for part in ("q_proj", "k_proj", "v_proj", "o_proj"):
-            getattr(block.self_attn, part).weight.data.zero_()
-        gate, up, down = np.zeros((d_mlp, width)), np.zeros((d_mlp, width)), generator.normal(size=(d_mlp, width))
-        gate[:, free] = generator.normal(size=(d_mlp, own)) * 0.7
-        gate[:, constant] = generator.uniform(-1.6, 0.2, size=d_mlp)
-        up[:, constant] = 1
-        # What the model reads with stays as it is; neurons write the rest.
-        down[:, : n + 1] = 0
+        gate, up, down = made.neurons(generator, d_mlp)
+        up[:, made.constant] = 1
         if layer < 2:
-            places = generator.permutation(d_mlp)[: per_layer * n].reshape(n, per_layer)
+            places = generator.permutation(d_mlp)[: per_layer * len(concepts)].reshape(len(concepts), per_layer)
             for column, concept in enumerate(concepts):
                 for place in places[column].tolist():
                     # Steep, so that next to nothing is written for other words.
                     gate[place] = 0
-                    gate[place, [column, constant]] = 3, -1.5
-                    up[place, constant] = 0.5
-                    down[place] = np.eye(width)[written + column]
+                    gate[place, [column, made.constant]] = 3, -1.5
+                    up[place, made.constant] = 0.5
+                    down[place] = np.eye(made.width)[made.written + column]
                     neurons[concept].add((layer, place))
         else:
-            # With zero queries and keys attention is the mean over all positions up to the own one.
-            for column in range(n):
-                block.self_attn.v_proj.weight.data[column, written + column] = 1
-                block.self_attn.o_proj.weight.data[answer + column, column] = 3
-        down *= strength / np.linalg.norm(down, axis=1, keepdims=True)
-        for part, values in (("gate_proj", gate), ("up_proj", up), ("down_proj", down.T)):
-            getattr(block.mlp, part).weight.data = torch.tensor(values.copy(), dtype=torch.float32)
-    model = bridge(weights, tokenizer=word_tokenizer(vocabulary), name="answering")
+            made.read(block, 3)
+        put(block, gate, up, down * strength / np.linalg.norm(down, axis=1, keepdims=True))
+    model = bridge(weights, tokenizer=word_tokenizer(made.vocabulary), name="answering")
     planted = {concept: frozenset(found) for concept, found in neurons.items()}
-    return Planted(model, group, words, planted, {place: 1.0 for found in planted.values() for place in found})
+    strengths = {place: 1.0 for found in planted.values() for place in found}
+    return Planted(model, made.group, made.words, planted, strengths)
 
 
 def answering_splits(answering: Planted, *, per_label: int = 12, seed: int = 0) -> dict[str, Corpus]:

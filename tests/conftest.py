@@ -6,14 +6,20 @@ import os
 # Before anything imports the hub's client: no test may wait for a network.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numba
 import pytest
 import torch
+from answering import ANSWERS, answering_model, answering_splits, sets_of
 from tiny import HOSTS, Planted, planted_model
+
+from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.activations.stats import ActivationStats
+from emorhet_lens.screening.neurons import Neurons
+from emorhet_lens.texts.corpus import Corpus
 
 HOST_FREE = (
     "adaptive_null",
@@ -115,3 +121,45 @@ def any_host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def planted() -> Planted:
     """The default model with known neurons."""
     return planted_model()
+
+
+@pytest.fixture(scope="session")
+def answering() -> Planted:
+    """A small model that names two concepts by its planted neurons."""
+    return answering_model(("anger", "fear"), d_mlp=96, seed=1)
+
+
+@pytest.fixture(scope="session")
+def parts(answering: Planted) -> dict[str, Corpus]:
+    """Texts for it."""
+    return answering_splits(answering, per_label=10, seed=1)
+
+
+@pytest.fixture(scope="session")
+def stats(answering: Planted, parts: dict[str, Corpus]) -> ActivationStats:
+    """Its statistics."""
+    return collect_stats(answering.model, parts["screen"], progress=False)
+
+
+@pytest.fixture(scope="session")
+def neurons(answering: Planted, stats: ActivationStats) -> Neurons:
+    """Its planted neurons."""
+    return sets_of(stats, answering.neurons)
+
+
+@pytest.fixture(scope="session")
+def measured_by(
+    answering: Planted, parts: dict[str, Corpus], stats: ActivationStats, neurons: Neurons
+) -> Callable[..., Callable[..., Any]]:
+    """Makes of a measurement one with defaults for this model; whatever is given replaces them."""
+
+    def make(usual: Callable[..., Any], **more: Any) -> Callable[..., Any]:
+        def run(function: Callable[..., Any] = usual, **changes: Any) -> Any:
+            given = {"model": answering.model, "neurons": neurons, "corpus": parts["test"], **changes}
+            first = [given.pop(name) for name in ("model", "neurons", "corpus")]
+            defaults = {"readout": ANSWERS, "dev": parts["dev"], "stats": stats, "n_random": 2, "progress": False}
+            return function(*first, **{**defaults, **more, **given})
+
+        return run
+
+    return make

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
-from answering import ANSWERS, answering_model, sets_of
+from answering import ANSWERS, sets_of
 from tiny import planted_corpus, tiny_llama
 
 from emorhet_lens.activations.collect import collect_stats
@@ -30,11 +30,6 @@ from emorhet_lens.texts.corpus import Corpus
 DEVICES = ConceptGroup("devices", ("simile", "irony"), "literal")
 NAMES = {"anger": "simile", "fear": "irony", "neutral": "literal"}
 """In the screening of devices a text of anger is one of simile, and so on: the devices' signal is the emotions'."""
-
-
-@pytest.fixture(scope="module")
-def answering():
-    return answering_model(("anger", "fear"), d_mlp=96, seed=1)
 
 
 @pytest.fixture(scope="module")

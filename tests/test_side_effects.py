@@ -11,8 +11,9 @@ from tiny_masks import neurons_at
 from emorhet_lens import mask_kinds
 from emorhet_lens.causal.neutral import read_neutral
 from emorhet_lens.causal.side_effects import side_effects
+from emorhet_lens.causal.text_costs import text_costs
 from emorhet_lens.errors import ModelError
-from emorhet_lens.passes.batches import encode_corpus
+from emorhet_lens.passes.batches import _AUTO_TOKENS, encode_corpus
 from emorhet_lens.passes.prompts import Prompt
 
 CORPUS = tiny_corpus(11, seed=4)
@@ -71,6 +72,34 @@ def test_exact_in_double_precision():
     # Log-probabilities are float32.
     assert found.ppl_ratio == pytest.approx(ratio, abs=1e-6)
     assert found.kl == pytest.approx(kl, abs=1e-6)
+
+
+def test_a_host_whose_head_is_not_apart_gives_the_same(monkeypatch):
+    model, texts = tiny_llama(), encoded(tiny_llama())
+    hooks = [hooks_of(model, mask_kinds.zero(neurons_at(model, *PLACES[:k]))) for k in (1, 4)]
+    apart = read_neutral(model, texts)
+    monkeypatch.setattr("emorhet_lens.causal.neutral.shortcut_holds", lambda *_: False)
+    whole = read_neutral(model, texts)
+    assert apart.residuals is not None and whole.residuals is None
+    found = [side_effects(model, neutral, hooks, progress=False) for neutral in (apart, whole)]
+    for one, other in zip(*found, strict=True):
+        assert (one.ppl_ratio, one.kl) == pytest.approx((other.ppl_ratio, other.kl), abs=1e-5)
+        assert one.tokens == other.tokens
+
+
+def test_batches_and_parts_of_the_vocabulary_do_not_matter(monkeypatch):
+    model, texts = tiny_llama(), encoded(tiny_llama())
+    hooks = [hooks_of(model, mask_kinds.zero(neurons_at(model, *PLACES)))]
+    (whole,) = side_effects(model, read_neutral(model, texts), hooks, progress=False)
+    monkeypatch.setitem(_AUTO_TOKENS, "cpu", 24)
+    monkeypatch.setattr("emorhet_lens.causal.side_effects._TOKENS", 5)
+    small = read_neutral(model, texts)
+    assert len(small.batches) > 2
+    (found,) = side_effects(model, small, hooks, progress=False)
+    assert (found.ppl_ratio, found.kl) == pytest.approx((whole.ppl_ratio, whole.kl), abs=1e-5)
+    rows = text_costs(model, small, hooks, progress=False)
+    assert sum(row[0].kl * row[0].tokens for row in rows) / whole.tokens == pytest.approx(whole.kl, abs=1e-5)
+    assert [row[0].tokens for row in rows] == [sum(text.keep) for text in texts.texts]
 
 
 def test_a_mask_without_a_dose_costs_nothing():

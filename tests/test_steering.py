@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
-from answering import ANSWERS, answering_model, answering_splits, sets_of
+from answering import ANSWERS, sets_of
 from asking import TEMPLATE, WORDS_OF, hooks_on, splits
 from tiny import PAIR_GROUP, planted_corpus, tiny_llama
 
@@ -31,36 +31,8 @@ from emorhet_lens.texts.examples import Example
 
 
 @pytest.fixture(scope="module")
-def answering():
-    return answering_model(("anger", "fear"), d_mlp=96, seed=1)
-
-
-@pytest.fixture(scope="module")
-def parts(answering):
-    return answering_splits(answering, per_label=10, seed=1)
-
-
-@pytest.fixture(scope="module")
-def stats(answering, parts):
-    return collect_stats(answering.model, parts["screen"], progress=False)
-
-
-@pytest.fixture(scope="module")
-def neurons(answering, stats):
-    return sets_of(stats, answering.neurons)
-
-
-@pytest.fixture(scope="module")
-def measure(answering, parts, stats, neurons):
-    """`steer` with defaults for these models; whatever is given replaces them."""
-
-    def run(function=steer, **changes):
-        given = {"model": answering.model, "neurons": neurons, "corpus": parts["test"], **changes}
-        first = [given.pop(name) for name in ("model", "neurons", "corpus")]
-        defaults = {"readout": ANSWERS, "dev": parts["dev"], "stats": stats, "n_random": 2, "progress": False}
-        return function(*first, **{**defaults, "strengths": (1.0,), **given})
-
-    return run
+def measure(measured_by):
+    return measured_by(steer, strengths=(1.0,))
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from emorhet_lens.association.cross_plan import plan_cross_effects
 from emorhet_lens.association.files import write_association
 from emorhet_lens.causal.runs import EffectPlan
 from emorhet_lens.corpora.held_out import HeldOut
-from emorhet_lens.errors import EffectsError, EmorhetError
+from emorhet_lens.errors import EmorhetError
 from emorhet_lens.models.hosts import LensModel
+from emorhet_lens.readouts.named import lessons_of, readout_named
 from emorhet_lens.screening.screen import Screen
-from emorhet_lens.validation.validate import READOUTS, lessons_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ def plan_association_job(
         shuffles: See draws.
         effects: Whether neurons are masked.
         masks: Of zero, mean and attenuate.
-        readout: A name of `emorhet_lens.validation.validate.READOUTS`.
+        readout: A name of `emorhet_lens.readouts.named.READOUTS`.
         n_random: Matched random sets a concept.
         seed: Of all draws.
         facts: Anything that JSON can hold, for `association.json`.
@@ -106,8 +106,7 @@ def plan_association_job(
     Returns:
         The job, with the errors of `associate` and `plan_cross_effects`.
     """
-    if readout not in READOUTS:
-        raise EffectsError(f"unknown readout {readout!r}; there are {', '.join(READOUTS)}")
+    asked = readout_named(readout)
     found = associate(*screens, draws=draws, shuffles=shuffles, seed=seed)
     plans: dict[str, tuple[EffectPlan, Family]] = {}
     for number, read in enumerate(screens):
@@ -121,7 +120,7 @@ def plan_association_job(
             read.neurons,
             texts[name].test,
             masks=masks,
-            readout=READOUTS[readout](),
+            readout=asked,
             dev=dev,
             train=train,
             stats=(masked.stats, read.stats),

@@ -37,7 +37,7 @@ class Neutral:
 
     texts: EncodedCorpus
     batches: tuple[Batch, ...]
-    residuals: tuple[Float[Tensor, "token model"], ...] | None
+    residuals: tuple[Float[Tensor, "_ model"], ...] | None
 
     def __len__(self) -> int:
         """Number of texts."""

@@ -42,7 +42,7 @@ def side_effects(
     Args:
         model: The model that read the neutral texts.
         neutral: See `emorhet_lens.causal.neutral.read_neutral`.
-        hooks: The masks, each as a function from a batch to hooks.
+        hooks: The masks, each as a function from a batch to hooks; they act in the blocks, not after them.
         progress: Whether to show a progress bar.
 
     Returns:
@@ -101,7 +101,7 @@ def changes_by_token(
     return [(_joined([lost for lost, _ in one]), _joined([apart for _, apart in one])) for one in found]
 
 
-def _joined(parts: list[Float[Tensor, " part"]]) -> Float[Tensor, " token"]:
+def _joined(parts: list[Float[Tensor, " _"]]) -> Float[Tensor, " token"]:
     return torch.cat(parts).cpu().double() if parts else torch.empty(0, dtype=torch.float64)
 
 

@@ -20,6 +20,7 @@ from emorhet_lens.cli.options import (
     ModelOption,
     OutOption,
     ProgressOption,
+    ReadoutOption,
     SeedOption,
     console,
     explaining,
@@ -28,10 +29,9 @@ from emorhet_lens.cli.options import (
     say_notes,
 )
 from emorhet_lens.corpora.held_out import MIN_TEXTS
-from emorhet_lens.errors import EffectsError
 from emorhet_lens.models import embedded
+from emorhet_lens.readouts.named import require_readout
 from emorhet_lens.screening.screen import Screen
-from emorhet_lens.validation.validate import READOUTS
 
 
 def associate_command(
@@ -46,7 +46,7 @@ def associate_command(
     draws: Annotated[int, typer.Option(help="Matched random draws each way.")] = 1000,
     shuffles: Annotated[int, typer.Option(help="Shuffled labellings, for profiles and clusters.")] = 40,
     masks: Annotated[str, typer.Option(help="Of zero, mean and attenuate, with commas.")] = "zero",
-    readout: Annotated[str, typer.Option(help=", ".join(READOUTS))] = "zero-shot",
+    readout: ReadoutOption = "zero-shot",
     n_random: Annotated[int, typer.Option(help="Matched random sets a concept, with --corpus.")] = 8,
     limit: Annotated[int, typer.Option(help="Most test texts a class and source.")] = 100,
     min_texts: Annotated[int, typer.Option(help="A concept with fewer in a source is left out there.")] = MIN_TEXTS,
@@ -62,8 +62,7 @@ def associate_command(
     With --corpus also co-activation on these texts, and effects: devices masked while emotions are read, and back.
     """
     with explaining():
-        if readout not in READOUTS:
-            raise EffectsError(f"unknown readout {readout!r}; there are {', '.join(READOUTS)}")
+        require_readout(readout)
         loaded = model_of(model, host, device, dtype) if corpus else None
         screens = Screen.load(emotion, loaded), Screen.load(rhetoric, loaded)
         require_groups(*screens)

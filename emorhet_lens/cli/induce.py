@@ -32,14 +32,13 @@ from emorhet_lens.cli.options import (
     say_notes,
 )
 from emorhet_lens.corpora.held_out import MIN_TEXTS
-from emorhet_lens.errors import EffectsError
 from emorhet_lens.models import embedded
+from emorhet_lens.readouts.named import require_readout
 from emorhet_lens.screening.screen import Screen
 from emorhet_lens.steering.induction import FORMS
 from emorhet_lens.steering.job import InductionJob, plan_induction_job
 from emorhet_lens.steering.steer import STRENGTHS
 from emorhet_lens.steering.steps import CONTROLS, PRIMARY_FORM, PRIMARY_STRENGTH
-from emorhet_lens.validation.validate import READOUTS
 
 _STRENGTHS = ",".join(f"{strength:g}" for strength in STRENGTHS)
 
@@ -76,8 +75,7 @@ def induce_command(
     Beside a concept's own neurons stand matched random sets, these sets writing as much, and noise that writes as much.
     """
     with explaining():
-        if readout not in READOUTS:
-            raise EffectsError(f"unknown readout {readout!r}; there are {', '.join(READOUTS)}")
+        require_readout(readout)
         amounts = numbers_of(strengths, "strengths")
         kinds, beside = choices_of(forms, FORMS, "forms"), choices_of(controls, CONTROLS, "controls")
         loaded = model_of(model, host, device, dtype)

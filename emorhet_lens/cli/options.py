@@ -15,7 +15,7 @@ from emorhet_lens.errors import EffectsError, EmorhetError, ScreenError
 from emorhet_lens.masks.mask_positions import Where
 from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.models.loading import Host, load_model
-from emorhet_lens.validation.validate import READOUTS
+from emorhet_lens.readouts.named import READOUTS
 
 console = Console()
 complaints = Console(stderr=True)

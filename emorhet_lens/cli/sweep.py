@@ -32,12 +32,11 @@ from emorhet_lens.cli.options import (
     say_notes,
 )
 from emorhet_lens.corpora.held_out import MIN_TEXTS
-from emorhet_lens.errors import EffectsError
 from emorhet_lens.models import embedded
+from emorhet_lens.readouts.named import require_readout
 from emorhet_lens.screening.screen import Screen
 from emorhet_lens.sweeps.job import SweepJob, plan_sweep_job
 from emorhet_lens.sweeps.layer_ranges import NAMES
-from emorhet_lens.validation.validate import READOUTS
 
 
 def sweep_command(
@@ -68,8 +67,7 @@ def sweep_command(
 ) -> None:
     """Mask growing shares of neurons in ranges of layers; writes sweep.csv, sweep.json, surface.png and curves.png."""
     with explaining():
-        if readout not in READOUTS:
-            raise EffectsError(f"unknown readout {readout!r}; there are {', '.join(READOUTS)}")
+        require_readout(readout)
         shares, amounts = numbers_of(ratios, "ratios"), numbers_of(doses, "doses")
         loaded = model_of(model, host, device, dtype)
         job = plan_sweep_job(

@@ -29,12 +29,12 @@ from emorhet_lens.cli.options import (
     parts_of,
 )
 from emorhet_lens.corpora.held_out import MIN_TEXTS
-from emorhet_lens.errors import EffectsError
 from emorhet_lens.models import embedded
+from emorhet_lens.readouts.named import require_readout
 from emorhet_lens.screening.screen import Screen
 from emorhet_lens.tuning.dose_search import Search
 from emorhet_lens.tuning.tunings import Tunings
-from emorhet_lens.validation.validate import READOUTS, Validation, plan_validation
+from emorhet_lens.validation.validate import Validation, plan_validation
 
 
 def validate_command(
@@ -64,8 +64,7 @@ def validate_command(
     With --masks adaptive the dose is tuned on development texts first, for random sets too; writes tuning.json.
     """
     with explaining():
-        if readout not in READOUTS:
-            raise EffectsError(f"unknown readout {readout!r}; there are {', '.join(READOUTS)}")
+        require_readout(readout)
         loaded = model_of(model, host, device, dtype)
         validation = plan_validation(
             loaded,
@@ -92,7 +91,7 @@ def validate_command(
         say_cost(validation)
         effects = validation.run(loaded, progress=progress)
         summarize_effects(effects)
-        for note in (*validation.texts.left_out, *effects.warnings):
+        for note in (*validation.unseen.texts.left_out, *effects.warnings):
             console.print(f"note: {note}", markup=False, highlight=False)
         console.print(f"wrote {out / 'effects.csv'}", markup=False, highlight=False, soft_wrap=True)
 

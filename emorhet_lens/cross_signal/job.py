@@ -3,14 +3,15 @@
 Devices injected while emotions are read is the direction that was fixed in advance; the reverse is exploratory.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from emorhet_lens.association.inputs import require_groups
 from emorhet_lens.causal.inputs import require_unseen
+from emorhet_lens.causal.unseen import timed
 from emorhet_lens.corpora.held_out import HeldOut
 from emorhet_lens.cross_signal.enhance import OMEGAS, plan_enhance
 from emorhet_lens.cross_signal.outcomes import CrossSignal
@@ -53,10 +54,7 @@ class CrossSignalJob:
         Returns:
             What came out, and what a reader has to know. Errors are those of `CrossSignalPlan.run`.
         """
-        predicted, started = self.plan.minutes, time.monotonic()
-        found = self.plan.run(model, progress=progress)
-        taken = (time.monotonic() - started) / 60
-        minutes = {"predicted": round(predicted, 2), "taken": round(taken, 2)}
+        found, minutes = timed(self.plan.minutes, partial(self.plan.run, model, progress=progress))
         write_cross_signal(self.folder, found, minutes=minutes, **self.facts)
         notes = [*self.texts.left_out, *found.warnings]
         try:

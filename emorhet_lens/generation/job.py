@@ -3,14 +3,15 @@
 The curves are exploratory: one judge of words, few prompts, and the best of several strengths flatters.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from emorhet_lens.causal.unseen import timed
 from emorhet_lens.errors import EffectsError, EmorhetError
 from emorhet_lens.generation.judge import train_judge
 from emorhet_lens.generation.judge_texts import load_judge_texts, require_other_sources, require_unscreened
@@ -67,10 +68,7 @@ class CurvesJob:
         Returns:
             What came out, and what a reader has to know. Errors are those of `TradeoffPlan.run`.
         """
-        predicted, started = self.plan.minutes, time.monotonic()
-        found = self.plan.run(model, progress=progress)
-        taken = (time.monotonic() - started) / 60
-        minutes = {"predicted": round(predicted, 2), "taken": round(taken, 2)}
+        found, minutes = timed(self.plan.minutes, partial(self.plan.run, model, progress=progress))
         write_text(self.folder / LAYERS_FILE, _layers_table(self.layers))
         write_text(self.folder / OUTPUTS_FILE, outputs_of(found, self.show))
         found.save(self.folder, minutes=minutes, **self.facts)

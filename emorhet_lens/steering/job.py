@@ -1,13 +1,14 @@
 """Push unseen texts towards the concepts of a screening and write the results: the steps of `emorhet induce`."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emorhet_lens.corpora.held_out import MIN_TEXTS, HeldOut, load_held_out
-from emorhet_lens.errors import EffectsError, EmorhetError
+from emorhet_lens.causal.unseen import Unseen, choose_unseen, timed
+from emorhet_lens.corpora.held_out import MIN_TEXTS
+from emorhet_lens.errors import EmorhetError
 from emorhet_lens.masks.mask_positions import Where
 from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.passes.passes import BatchSize
@@ -20,7 +21,6 @@ from emorhet_lens.steering.steer import STRENGTHS, plan_steer
 from emorhet_lens.steering.steps import CONTROLS, PRIMARY_FORM
 from emorhet_lens.steering.store import write_steering
 from emorhet_lens.store import write_text
-from emorhet_lens.validation.validate import READOUTS, lessons_of
 
 SIGNS_FILE = "signs.csv"
 
@@ -30,15 +30,13 @@ class InductionJob:
     """A planned measurement of how far texts follow a push.
 
     Args:
-        screen: Whose neurons are pushed.
-        texts: What is measured on.
+        unseen: What is measured on.
         plan: The steered readings.
         folder: Gets the results.
         facts: What is written beside the results.
     """
 
-    screen: Screen
-    texts: HeldOut
+    unseen: Unseen
     plan: SteeringPlan
     folder: Path
     facts: dict[str, Any]
@@ -53,14 +51,11 @@ class InductionJob:
         Returns:
             What came out, and what a reader has to know. Errors are those of `SteeringPlan.run`.
         """
-        predicted, started = self.plan.minutes, time.monotonic()
-        found = self.plan.run(model, progress=progress)
-        taken = (time.monotonic() - started) / 60
-        minutes = {"predicted": round(predicted, 2), "taken": round(taken, 2)}
+        found, minutes = timed(self.plan.minutes, partial(self.plan.run, model, progress=progress))
         write_steering(self.folder, found, minutes=minutes, **self.facts)
-        signs = sign_shares(self.plan.neurons, self.screen.stats)
+        signs = sign_shares(self.plan.neurons, self.unseen.screen.stats)
         write_text(self.folder / SIGNS_FILE, signs.to_csv(index=False))
-        notes = [*self.texts.left_out, *found.warnings]
+        notes = [*self.unseen.texts.left_out, *found.warnings]
         try:
             write_picture(self.folder, found.to_dataframe())
         except EmorhetError as error:
@@ -94,37 +89,32 @@ def plan_induction_job(
     Args:
         model: The model of the screening.
         screen: Gives neurons and means.
-        corpora: Names or files; see `held_out.load_held_out`, for this, limit, min_texts and data_dir.
+        corpora: Names or files; see `choose_unseen`, for this, readout, limit, min_texts and data_dir.
         folder: For the results; a measurement that was interrupted goes on from it.
         strengths: See `emorhet_lens.plan_steer`, for this and forms, controls, concepts, n_random and where.
         forms: See strengths.
         controls: See strengths.
         concepts: See strengths.
-        readout: A name of `emorhet_lens.validation.validate.READOUTS`.
+        readout: See corpora.
         n_random: See strengths.
-        limit: Most test texts a label and source.
-        min_texts: A concept with fewer in a source is left out there.
+        limit: See corpora.
+        min_texts: See corpora.
         where: See strengths.
         batch_size: Texts a batch, or `"auto"`.
-        data_dir: Folder of named corpora.
+        data_dir: See corpora.
         seed: Of all draws.
         progress: Whether to show progress bars.
 
     Returns:
-        The job, with the errors of `plan_steer` and `load_held_out`.
+        The job, with the errors of `plan_steer` and `choose_unseen`.
     """
-    if readout not in READOUTS:
-        raise EffectsError(f"unknown readout {readout!r}; there are {', '.join(READOUTS)}")
-    seen = frozenset(screen.stats.options["ids"])
-    texts = load_held_out(
-        list(corpora), screen.stats.group, seen=seen, limit=limit, min_texts=min_texts, data_dir=data_dir, seed=seed
+    unseen = choose_unseen(
+        screen, corpora, readout=readout, limit=limit, min_texts=min_texts, data_dir=data_dir, seed=seed
     )
-    dev, train = lessons_of(readout, texts.dev, seed)
-    ways: dict[str, Any] = dict(READOUTS)
     plan = plan_steer(
         model,
         screen.neurons,
-        texts.test,
+        unseen.texts.test,
         stats=screen.stats,
         strengths=strengths,
         forms=forms,
@@ -132,19 +122,10 @@ def plan_induction_job(
         n_random=n_random,
         seed=seed,
         concepts=concepts,
-        readout=ways[readout](),
-        dev=dev,
-        train=train,
+        **unseen.asked,
         where=where,
         batch_size=batch_size,
         folder=folder,
         progress=progress,
     )
-    facts = {
-        "screen": {"preset": screen.preset, "corpora": screen.stats.options["corpora"]},
-        "corpora": list(corpora),
-        "limit": limit,
-        "test": texts.test.counts(),
-        "left_out": list(texts.left_out),
-    }
-    return InductionJob(screen, texts, plan, folder, facts)
+    return InductionJob(unseen, plan, folder, unseen.facts | {"corpora": list(corpora), "limit": limit})

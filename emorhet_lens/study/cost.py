@@ -8,13 +8,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from emorhet_lens.causal.steps import ADAPTIVE, CONTROLS, SAME_DOSE
 from emorhet_lens.corpora.held_out import HeldOut
 from emorhet_lens.models.hosts import LensModel
+from emorhet_lens.readouts.named import lessons_of, readout_named
 from emorhet_lens.readouts.questions import questions_for
-from emorhet_lens.readouts.readout import Readout
 from emorhet_lens.steering.costs import count_pushes
 from emorhet_lens.study.curves_cost import count_curves
 from emorhet_lens.study.link_cost import count_link
@@ -25,7 +24,6 @@ from emorhet_lens.study.texts import screening_texts, unseen_texts
 from emorhet_lens.texts.concepts import GROUPS
 from emorhet_lens.texts.corpus import Corpus
 from emorhet_lens.validation.costs import count_loops, count_readings
-from emorhet_lens.validation.validate import READOUTS, lessons_of
 
 SAMPLE_TEXTS, SAMPLE_LESSONS = 4, 8
 
@@ -80,14 +78,14 @@ def seconds_per_text(model: LensModel, texts: HeldOut, readout: str, seed: int) 
     Args:
         model: The model.
         texts: Development and test texts.
-        readout: A name of `READOUTS`.
+        readout: A name of `emorhet_lens.readouts.named.READOUTS`.
         seed: Of the draw.
     """
-    ways: dict[str, Any] = dict(READOUTS)
-    asked: Readout = ways[readout]()
     dev, train = lessons_of(readout, texts.dev.balanced(SAMPLE_LESSONS, seed=seed), seed)
     test = texts.test.balanced(SAMPLE_TEXTS, seed=seed)
-    reading = asked.prepare(model, test, dev=dev, train=train, question=questions_for(test)[0], progress=False)
+    reading = readout_named(readout).prepare(
+        model, test, dev=dev, train=train, question=questions_for(test)[0], progress=False
+    )
     taken = []
     # The first time also pays for what the machine sets up.
     for _ in range(2):

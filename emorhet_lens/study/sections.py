@@ -14,12 +14,12 @@ from emorhet_lens.corpora.held_out import MIN_TEXTS
 from emorhet_lens.cross_signal.enhance import OMEGAS
 from emorhet_lens.cross_signal.runs import Choice
 from emorhet_lens.errors import EffectsError
+from emorhet_lens.readouts.named import READOUTS
 from emorhet_lens.steering.induction import Form
 from emorhet_lens.steering.steer import STRENGTHS
 from emorhet_lens.steering.steps import CONTROLS, Control
 from emorhet_lens.sweeps.layer_ranges import NAMES, layer_ranges
 from emorhet_lens.tuning.dose_search import Search
-from emorhet_lens.validation.validate import READOUTS
 
 FIXED = ("zero", *NEEDS_STATS)
 MASKS = (*FIXED, ADAPTIVE)

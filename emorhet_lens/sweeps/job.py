@@ -1,15 +1,15 @@
 """Sweep the neurons of a screening over unseen texts and write the results: the steps of `emorhet sweep`."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from emorhet_lens.corpora.held_out import MIN_TEXTS, HeldOut, load_held_out
-from emorhet_lens.errors import EffectsError, EmorhetError
+from emorhet_lens.causal.unseen import Unseen, choose_unseen, timed
+from emorhet_lens.corpora.held_out import MIN_TEXTS
+from emorhet_lens.errors import EmorhetError
 from emorhet_lens.masks.mask_positions import Where
 from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.passes.passes import BatchSize
@@ -19,7 +19,6 @@ from emorhet_lens.sweeps.outcomes import write_sweep
 from emorhet_lens.sweeps.pictures import write_pictures
 from emorhet_lens.sweeps.runs import SweepPlan
 from emorhet_lens.sweeps.sweep import plan_sweep
-from emorhet_lens.validation.validate import READOUTS, lessons_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +26,12 @@ class SweepJob:
     """A planned sweep of a screening.
 
     Args:
-        screen: Whose ranking is swept.
-        texts: What is measured on.
+        unseen: What is measured on.
         plan: The masked readings.
         folder: Gets the results.
     """
 
-    screen: Screen
-    texts: HeldOut
+    unseen: Unseen
     plan: SweepPlan
     folder: Path
 
@@ -48,18 +45,9 @@ class SweepJob:
         Returns:
             The table of `sweep.csv`, and what a reader has to know. Errors are those of `SweepPlan.run`.
         """
-        predicted, started = self.plan.minutes, time.monotonic()
-        found = self.plan.run(model, progress=progress)
-        taken = (time.monotonic() - started) / 60
-        table = write_sweep(
-            self.folder,
-            found,
-            screen={"preset": self.screen.preset, "corpora": self.screen.stats.options["corpora"]},
-            test=self.texts.test.counts(),
-            left_out=list(self.texts.left_out),
-            minutes={"predicted": round(predicted, 2), "taken": round(taken, 2)},
-        )
-        notes = [*self.texts.left_out, *found.warnings]
+        found, minutes = timed(self.plan.minutes, partial(self.plan.run, model, progress=progress))
+        table = write_sweep(self.folder, found, minutes=minutes, **self.unseen.facts)
+        notes = [*self.unseen.texts.left_out, *found.warnings]
         try:
             write_pictures(self.folder, table)
         except EmorhetError as error:
@@ -95,7 +83,7 @@ def plan_sweep_job(
     Args:
         model: The model of the screening.
         screen: Gives the ranking.
-        corpora: Names or files; see `held_out.load_held_out`, for this, limit, min_texts and data_dir.
+        corpora: Names or files; see `choose_unseen`, for this, readout, limit, min_texts and data_dir.
         folder: For the results; a sweep that was interrupted goes on from it.
         ratios: See `emorhet_lens.plan_sweep`, for this and layers, doses, equal, mask, concepts, n_random, where.
         layers: See ratios.
@@ -103,40 +91,33 @@ def plan_sweep_job(
         equal: See ratios.
         mask: See ratios.
         concepts: See ratios.
-        readout: A name of `emorhet_lens.validation.validate.READOUTS`.
+        readout: See corpora.
         n_random: See ratios.
-        limit: Most test texts a label and source.
-        min_texts: A concept with fewer in a source is left out there.
+        limit: See corpora.
+        min_texts: See corpora.
         where: See ratios.
         batch_size: Texts a batch, or `"auto"`.
-        data_dir: Folder of named corpora.
+        data_dir: See corpora.
         seed: Of all draws.
         progress: Whether to show progress bars.
 
     Returns:
-        The job, with the errors of `plan_sweep` and `load_held_out`.
+        The job, with the errors of `plan_sweep` and `choose_unseen`.
     """
-    if readout not in READOUTS:
-        raise EffectsError(f"unknown readout {readout!r}; there are {', '.join(READOUTS)}")
-    seen = frozenset(screen.stats.options["ids"])
-    texts = load_held_out(
-        list(corpora), screen.stats.group, seen=seen, limit=limit, min_texts=min_texts, data_dir=data_dir, seed=seed
+    unseen = choose_unseen(
+        screen, corpora, readout=readout, limit=limit, min_texts=min_texts, data_dir=data_dir, seed=seed
     )
-    dev, train = lessons_of(readout, texts.dev, seed)
-    ways: dict[str, Any] = dict(READOUTS)
     plan = plan_sweep(
         model,
         screen,
-        texts.test,
+        unseen.texts.test,
         ratios=ratios,
         layers=layers,
         doses=doses,
         equal=equal,
         mask=mask,
         concepts=concepts,
-        readout=ways[readout](),
-        dev=dev,
-        train=train,
+        **unseen.asked,
         n_random=n_random,
         seed=seed,
         where=where,
@@ -144,4 +125,4 @@ def plan_sweep_job(
         folder=folder,
         progress=progress,
     )
-    return SweepJob(screen, texts, plan, folder)
+    return SweepJob(unseen, plan, folder)

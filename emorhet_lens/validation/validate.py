@@ -4,12 +4,11 @@ The steps of `emorhet validate` for other callers: choose unseen texts, plan (wh
 measured is described in `emorhet_lens.causal.plan`; a folder holds one measurement and goes on where it stopped.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from emorhet_lens.causal.inputs import MakeMask, make_masks
 from emorhet_lens.causal.outcomes import Effects
@@ -17,22 +16,15 @@ from emorhet_lens.causal.plan import plan_effects
 from emorhet_lens.causal.runs import EffectPlan
 from emorhet_lens.causal.steps import ADAPTIVE
 from emorhet_lens.causal.store import write_effects
-from emorhet_lens.corpora.held_out import MIN_TEXTS, HeldOut, load_held_out
-from emorhet_lens.errors import EffectsError
+from emorhet_lens.causal.unseen import Unseen, choose_unseen, timed
+from emorhet_lens.corpora.held_out import MIN_TEXTS
 from emorhet_lens.masks.mask_positions import Where
 from emorhet_lens.models.hosts import LensModel
-from emorhet_lens.readouts.generated import Generated
-from emorhet_lens.readouts.probe import Probe
-from emorhet_lens.readouts.readout import Readout
-from emorhet_lens.readouts.zero_shot import FewShot, ZeroShot
+from emorhet_lens.readouts.named import lessons_of
 from emorhet_lens.screening.screen import Screen
-from emorhet_lens.texts.corpus import Corpus
 from emorhet_lens.tuning.dose_search import Search
 from emorhet_lens.tuning.tunings import Tunings
 from emorhet_lens.validation.adaptive import plan_adaptive, with_adaptive
-
-READOUTS = MappingProxyType({"zero-shot": ZeroShot, "few-shot": FewShot, "probe": Probe, "generated": Generated})
-"""Ways of reading predictions by name, with their default options."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +32,13 @@ class Validation:
     """A planned measurement.
 
     Args:
-        screen: Whose neurons are masked.
-        texts: What they are measured on.
+        unseen: What is measured on.
         plan: The masked readings, those done and those to do.
         folder: Gets the results.
         tunings: The doses of the adaptive masks; nothing where there is none.
     """
 
-    screen: Screen
-    texts: HeldOut
+    unseen: Unseen
     plan: EffectPlan
     folder: Path
     tunings: Tunings | None = None
@@ -63,18 +53,8 @@ class Validation:
         Returns:
             The effects.
         """
-        # What is left to do, which is nothing afterwards.
-        predicted, started = self.plan.minutes, time.monotonic()
-        effects = self.plan.run(model, progress=progress)
-        minutes = (time.monotonic() - started) / 60
-        write_effects(
-            self.folder,
-            effects,
-            screen={"preset": self.screen.preset, "corpora": self.screen.stats.options["corpora"]},
-            test=self.texts.test.counts(),
-            left_out=list(self.texts.left_out),
-            minutes={"predicted": round(predicted, 2), "taken": round(minutes, 2)},
-        )
+        effects, minutes = timed(self.plan.minutes, partial(self.plan.run, model, progress=progress))
+        write_effects(self.folder, effects, minutes=minutes, **self.unseen.facts)
         return effects
 
 
@@ -106,10 +86,10 @@ def plan_validation(
     Args:
         model: The model of the screening.
         screen: Gives the neurons.
-        corpora: Names or files; see `emorhet_lens.corpora.held_out.load_held_out`.
+        corpora: Names or files; see `emorhet_lens.causal.unseen.choose_unseen`.
         folder: For the results; a measurement that was interrupted goes on from it.
         masks: Any of `zero`, `mean`, `attenuate` and `adaptive`, which brings `same_dose` where there are random sets.
-        readout: A name of `READOUTS`.
+        readout: A name of `emorhet_lens.readouts.named.READOUTS`.
         controls: Any of `random` and `other`.
         n_random: Matched random sets a concept.
         limit: Most test texts a label and source.
@@ -128,19 +108,14 @@ def plan_validation(
         The plan.
 
     Raises:
-        EffectsError: The readout is unknown, or the options do not fit the texts.
+        ReadoutError: The readout is unknown.
+        EffectsError: The options do not fit the texts.
         CorpusError: Nothing unseen is left, or a concept has too few texts.
         StoreError: The folder holds another measurement.
     """
-    if readout not in READOUTS:
-        raise EffectsError(f"unknown readout {readout!r}; there are {', '.join(READOUTS)}")
-    seen = frozenset(screen.stats.options["ids"])
-    texts = load_held_out(
-        list(corpora), screen.stats.group, seen=seen, limit=limit, min_texts=min_texts, data_dir=data_dir, seed=seed
+    unseen = choose_unseen(
+        screen, corpora, readout=readout, limit=limit, min_texts=min_texts, data_dir=data_dir, seed=seed
     )
-    ways: dict[str, Any] = dict(READOUTS)
-    asked: Readout = ways[readout]()
-    dev, train = lessons_of(readout, texts.dev, seed)
     made: list[str] | dict[str, MakeMask] = list(masks)
     tunings = None
     if ADAPTIVE in masks:
@@ -148,9 +123,9 @@ def plan_validation(
         adaptive = plan_adaptive(
             model,
             screen,
-            texts,
+            unseen.texts,
             folder,
-            readout=asked,
+            readout=unseen.readout,
             lessons=lambda corpus: lessons_of(readout, corpus, seed),
             masks=masks,
             controls=controls,
@@ -169,37 +144,16 @@ def plan_validation(
     plan = plan_effects(
         model,
         screen.neurons,
-        texts.test,
+        unseen.texts.test,
         masks=made,
-        readout=asked,
         controls=list(controls),
         n_random=n_random,
         seed=seed,
-        dev=dev,
-        train=train,
+        **unseen.asked,
         stats=screen.stats,
         where=where,
         batch_size=batch_size,
         folder=folder,
         progress=progress,
     )
-    return Validation(screen, texts, plan, folder, tunings)
-
-
-def lessons_of(readout: str, held_out: Corpus, seed: int) -> tuple[Corpus | None, Corpus | None]:
-    """The development texts by what a readout uses them for.
-
-    Args:
-        readout: A name of `READOUTS`.
-        held_out: The development texts.
-        seed: Of the halves that `few-shot` needs.
-
-    Returns:
-        Texts to calibrate on, and texts to learn from.
-    """
-    if readout == "probe":
-        return None, held_out
-    if readout == "few-shot":
-        halves = held_out.split({"train": 0.5, "dev": 0.5}, seed=seed)
-        return halves["dev"], halves["train"]
-    return held_out, None
+    return Validation(unseen, plan, folder, tunings)

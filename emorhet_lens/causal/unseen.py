@@ -1,0 +1,105 @@
+"""Texts that a screening has not seen and the readout that asks about them: what a job measures its neurons on.
+
+Also how long a job takes beside what was predicted, which is written with all results.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from emorhet_lens.corpora.held_out import MIN_TEXTS, HeldOut, load_held_out
+from emorhet_lens.readouts.named import lessons_of, readout_named
+from emorhet_lens.readouts.readout import Readout
+from emorhet_lens.screening.screen import Screen
+from emorhet_lens.texts.corpus import Corpus
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, eq=False)
+class Unseen:
+    """What a screening's neurons are measured on.
+
+    Args:
+        screen: The screening.
+        texts: Development and test texts.
+        readout: How predictions are read.
+        dev: Texts that the readout calibrates on.
+        train: Texts that it learns from.
+    """
+
+    screen: Screen
+    texts: HeldOut
+    readout: Readout
+    dev: Corpus | None
+    train: Corpus | None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The arguments of plans that say how is asked: readout, dev and train."""
+        return {"readout": self.readout, "dev": self.dev, "train": self.train}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is written beside results: the screening, how many test texts there are, and what was left out."""
+        return {
+            "screen": {"preset": self.screen.preset, "corpora": self.screen.stats.options["corpora"]},
+            "test": self.texts.test.counts(),
+            "left_out": list(self.texts.left_out),
+        }
+
+
+def choose_unseen(
+    screen: Screen,
+    corpora: Sequence[str],
+    *,
+    readout: str = "zero-shot",
+    limit: int | None = 100,
+    min_texts: int = MIN_TEXTS,
+    data_dir: Path | None = None,
+    seed: int = 0,
+) -> Unseen:
+    """Choose texts that a screening has not seen, and give the readout its part of them.
+
+    Args:
+        screen: The screening.
+        corpora: Names or files; see `emorhet_lens.corpora.held_out.load_held_out`, for this, limit, min_texts and
+            data_dir.
+        readout: A name of `emorhet_lens.readouts.named.READOUTS`.
+        limit: Most test texts a label and source.
+        min_texts: A concept with fewer in a source is left out there.
+        data_dir: Folder of named corpora.
+        seed: Of all draws.
+
+    Returns:
+        The texts and the readout.
+
+    Raises:
+        ReadoutError: There is no readout of that name.
+        CorpusError: Nothing unseen is left, or a concept has too few texts.
+    """
+    asked = readout_named(readout)
+    seen = frozenset(screen.stats.options["ids"])
+    texts = load_held_out(
+        list(corpora), screen.stats.group, seen=seen, limit=limit, min_texts=min_texts, data_dir=data_dir, seed=seed
+    )
+    dev, train = lessons_of(readout, texts.dev, seed)
+    return Unseen(screen, texts, asked, dev, train)
+
+
+def timed(predicted: float, run: Callable[[], Found]) -> tuple[Found, dict[str, float]]:
+    """Do something, and take the time beside what was predicted.
+
+    Args:
+        predicted: Minutes that it should take.
+        run: Does it.
+
+    Returns:
+        What came out, and the minutes that were predicted and that it took. Errors are those of `run`.
+    """
+    started = time.monotonic()
+    found = run()
+    taken = (time.monotonic() - started) / 60
+    return found, {"predicted": round(predicted, 2), "taken": round(taken, 2)}
