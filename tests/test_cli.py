@@ -1,6 +1,7 @@
 """The command line, on tiny models in a folder."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,9 @@ def test_unknown_options_fail_before_anything_is_computed(folder: Path, corpus: 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_command_goes_on(
-    folder: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: signal.Signals
 ) -> None:
     import emorhet_lens.activations.collect as collect
 
@@ -106,12 +108,14 @@ def test_interrupted_command_goes_on(
     def interrupted(*args: Any) -> None:
         calls.append(args)
         if len(calls) == 4:
-            raise KeyboardInterrupt
+            signal.raise_signal(asked)
         read_layers(*args)
 
+    before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(collect, "read_layers", interrupted)
     outcome = screen_command(folder, corpus, tmp_path / "out", "--batch-size", "8")
     assert outcome.exit_code == 130
+    assert signal.getsignal(signal.SIGTERM) == before
     assert (tmp_path / "out" / "stats.partial.safetensors").exists()
     outcome = screen_command(folder, corpus, tmp_path / "out", "--batch-size", "8")
     assert outcome.exit_code == 0, outcome.output

@@ -1,6 +1,8 @@
 """What the commands of the command line share: options, messages, and loading a model."""
 
 import logging
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,12 +46,15 @@ WhereOption = Annotated[Where, typer.Option(help="Positions that are masked.")]
 
 @contextmanager
 def explaining() -> Iterator[None]:
-    """Show our errors as one message and exit code 2; an interruption as 130."""
+    """Show our errors as one message and exit code 2; an interruption, which a request to end is as well, as 130."""
     logging.basicConfig(
         level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=complaints, show_path=False)]
     )
     logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger("emorhet_lens").setLevel(logging.INFO)
+    main = threading.current_thread() is threading.main_thread()
+    # Schedulers and shells that close end programs so; what is kept on an interruption is to be kept then, too.
+    before = signal.signal(signal.SIGTERM, _interrupt) if main else None
     try:
         yield
     except EmorhetError as error:
@@ -58,6 +63,13 @@ def explaining() -> Iterator[None]:
     except KeyboardInterrupt as error:
         complaints.print("interrupted; run the same command again to go on where it stopped", markup=False)
         raise typer.Exit(130) from error
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def model_of(name: str, host: Host, device: str | None, dtype: str | None) -> LensModel:
