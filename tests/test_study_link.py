@@ -92,11 +92,11 @@ def test_both_sections_write_what_their_commands_write(done: Path) -> None:
 def test_what_is_predicted_is_what_is_read(here: Path, raw: dict[str, Any], done: Path) -> None:
     costs = {cost.stage.title: cost.texts for cost in plan_study(Study.model_validate(raw), here / "new").costs}
     assert list(costs) == STAGES
-    # Neutral texts once unsteered and once pushed, for two concepts: their own sets and two controls.
-    side = 2 * TEXTS * (2 + 2 * (1 + DRAWS))
+    # Neutral texts under the push of two concepts' own sets and of the draws of two controls.
+    side = 2 * TEXTS * (1 + 2 * DRAWS)
     assert costs["rhetoric/induce"] == read(done / "rhetoric" / "induce") + side
-    # Both ways two concepts' own and random sets and none; every test text once for co-activation.
-    side = 2 * 2 * (2 + DRAWS) * TEXTS
+    # Both ways two concepts' own and random sets; every test text once for co-activation.
+    side = 2 * 2 * (1 + DRAWS) * TEXTS
     assert costs["both/link"] == read(done / "link") + side + 2 * 3 * TEXTS
 
 
