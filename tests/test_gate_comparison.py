@@ -194,7 +194,9 @@ def test_files_and_picture(found, tmp_path):
     assert list(anger.get_xdata()) == [table.drop_plain[0], table.drop_gated[0]]
     assert list(anger.get_ydata()) == [table.kl_plain[0], table.kl_gated[0]]
     words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert words == [f"{row.concept}: {row.verdict}" for row in table.itertuples()]
+    assert words[0] == "plain" and words[1].startswith("gated; filled where")
+    assert words[2:] == [f"{row.concept}: {row.verdict}" for row in table.itertuples()]
+    assert axes.get_legend() is None  # it would lie on the bars
     with pytest.raises(EffectsError, match="nothing was compared"):
         write_comparison(tmp_path, replace(found, found=()))
 

@@ -319,6 +319,10 @@ def test_the_picture_shows_the_rates(found):
     assert line.get_xdata().tolist() == [-1, 0, 1]
     assert line.get_ydata().tolist() == [own["rate"].iloc[0], own["base_rate"].iloc[0], own["rate"].iloc[1]]
     assert len(axes[0].lines) == 4
+    # The band is an interval of the change, drawn around the share, which stays a share.
+    wide = table.assign(low=table["low"].where(table["low"].isna(), -2.0))
+    band = steering_figure(wide).axes[0].collections[-1].get_paths()[0].vertices[:, 1]
+    assert band.min() == 0 and band.max() <= 1
 
 
 def test_a_question_without_other_texts_is_not_read(measure, parts):

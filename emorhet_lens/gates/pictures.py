@@ -89,13 +89,12 @@ def gate_figure(table: pd.DataFrame) -> Any:
             marker="D",
             mfc=_GRAY,
             ls="none",
-            label="gated; filled where the interval of\nthe difference in cost leaves 0 out",
+            label="gated; filled where the interval of the difference in cost leaves 0 out",
         ),
     ]
-    axes.legend(handles=shapes, fontsize=8, frameon=False, loc="best")
-    if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=1, frameon=False, fontsize=8)
-    else:
+    # Beneath, where no bar is hidden by it.
+    figure.legend(handles=[*shapes, *handles], loc="outside lower center", ncols=1, frameon=False, fontsize=8)
+    if not handles:
         axes.text(0.5, 0.5, "nothing was compared", transform=axes.transAxes, ha="center", va="center", color=_GRAY)
     note = f"\nNot compared: {', '.join(missing)}" if missing else ""
     axes.set_title(f"Exploratory. Bars: 95 % intervals over texts{note}", fontsize=9, color=_GRAY)

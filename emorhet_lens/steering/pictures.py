@@ -77,7 +77,7 @@ def steering_figure(table: pd.DataFrame) -> Any:
                 cost.axhline(1, color=_GRAY, lw=0.8, ls=":")
                 _scale(cost, float(part["ppl_ratio"].max()))
             for place in (rate, cost):
-                place.tick_params(labelsize=8)
+                place.tick_params(which="both", labelsize=8)
                 place.spines[["top", "right"]].set_visible(False)
         axes[2 * number][0].set_ylabel("share given the concept", fontsize=9)
         axes[2 * number + 1][0].set_ylabel("perplexity ratio", fontsize=9)
@@ -95,7 +95,9 @@ def _panel(rate: Any, cost: Any, rows: pd.DataFrame, color: str, style: dict[str
         table = pd.DataFrame({"mean": groups.mean(), "low": groups.min(), "high": groups.max()})
         if column == "rate" and rows["low"].notna().all():
             ends = rows.set_index("strength")
-            table["low"], table["high"] = ends["base_rate"] + ends["low"], ends["base_rate"] + ends["high"]
+            for end in ("low", "high"):
+                # An interval of the change goes beyond what a share can be where few texts follow.
+                table[end] = (ends["base_rate"] + ends[end]).clip(0, 1)
         table.loc[0.0] = nothing
         table = table.sort_index()
         axes.fill_between(table.index, table["low"], table["high"], color=color, alpha=0.13, lw=0)
