@@ -24,7 +24,7 @@ def test_pictures_say_what_survives() -> None:
             for b in FIGURES.concepts
             for a in FEELINGS.concepts
         ]
-    ).assign(family="primary")
+    ).assign(family="primary", measure="accuracy")
     edges = survivors(table, [causal, causal.assign(family="exploratory")])
     assert [(edge.first, edge.second, edge.kind) for edge in edges] == [
         ("anger", "metaphor", "overlap"),
@@ -34,6 +34,7 @@ def test_pictures_say_what_survives() -> None:
     assert edges[1].label == "metaphor masked (zero): -0.50"
     maps = heat_maps(table, {"made": table}, [causal])
     assert [one.values.shape for one in maps] == [(2, 2)] * 4
+    assert maps[3].title == "zero masks: accuracy beyond random sets"
     assert (
         maps[3].stars is not None and maps[3].stars.loc["simile", "fear"] and not maps[3].stars.loc["simile", "anger"]
     )

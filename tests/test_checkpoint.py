@@ -1,11 +1,14 @@
 """Checkpoints of the pass: an interrupted pass that goes on gives the bytes of one that was not interrupted."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny import PAIR_GROUP, require_equal, tiny_corpus, tiny_llama
 
 from emorhet_lens.activations import collect
 from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.errors import StoreError
 from emorhet_lens.texts.corpus import Corpus
 
@@ -63,6 +66,24 @@ def test_interrupted_pass_goes_on(monkeypatch, tmp_path, whole, at):
     require_equal(stats, whole)
     assert calls == BATCHES - at + 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pass_on_another_device_is_another_pass(monkeypatch, tmp_path):
+    path = tmp_path / "checkpoint"
+    interrupt(monkeypatch, "read_layers", 3, path)
+    found = ActivationStats.load(path)
+    assert found.options["device"] == "cpu"
+    replace(found, options={**found.options, "device": "cuda"}).save(path)
+    with pytest.raises(StoreError, match="pass with other device"):
+        collected(checkpoint=path)
+
+
+def test_a_checkpoint_that_is_kept_is_complete(monkeypatch, tmp_path, whole):
+    path = tmp_path / "checkpoint"
+    require_equal(collected(checkpoint=path, keep_checkpoint=True), whole)
+    stats, calls = resume(monkeypatch, path)
+    require_equal(stats, whole)
+    assert calls == 0 and list(tmp_path.iterdir()) == []
 
 
 def test_interrupted_twice(monkeypatch, tmp_path, whole):

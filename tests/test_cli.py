@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from emorhet_lens import RHETORIC, Screen
 from emorhet_lens.cli.commands import app
+from emorhet_lens.errors import ScreenError
 
 RUN = CliRunner()
 
@@ -132,6 +133,24 @@ def test_interrupted_command_goes_on(
     assert len(calls) < 4 + 8, "the batches that were done are not done again"
     assert not (tmp_path / "out" / "stats.partial.safetensors").exists()
     assert (tmp_path / "out" / "stats.safetensors").read_bytes() == (whole / "stats.safetensors").read_bytes()
+
+
+def test_a_screening_that_was_refused_after_its_pass_goes_on_from_it(
+    folder: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import emorhet_lens.activations.collect as collect
+    import emorhet_lens.screening.job as job
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ScreenError("refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "screen", refuse)
+        assert screen_command(folder, corpus, tmp_path / "out").exit_code == 2
+    monkeypatch.setattr(collect, "read_layers", None)
+    outcome = screen_command(folder, corpus, tmp_path / "out")
+    assert outcome.exit_code == 0, outcome.output
+    assert not (tmp_path / "out" / "stats.partial.safetensors").exists()
 
 
 def test_models_list_says_whether_the_model_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

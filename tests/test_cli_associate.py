@@ -9,7 +9,9 @@ import pytest
 from tiny_models import SPECIAL, WORDS, llama_weights, save_model, word_tokenizer
 from typer.testing import CliRunner
 
+from emorhet_lens.association.tables import AssociationTables
 from emorhet_lens.cli.commands import app
+from emorhet_lens.errors import ModelError
 
 RUN = CliRunner()
 LABELS = {"emotion": ("anger", "fear", "neutral"), "rhetoric": ("metaphor", "simile", "literal")}
@@ -103,6 +105,60 @@ def test_texts_of_both_groups_give_effects_both_ways_and_the_same_again(here: Pa
     again = run(here, tmp_path / "out", *more)
     assert said(again).count("0 of") >= 2
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_screenings_that_read_texts_in_different_ways(here: Path, tmp_path: Path) -> None:
+    """Everything but co-activation, and a note that says why; a study's report gets it with the warnings."""
+    basics = ["--model", str(here / "model"), "--corpus", str(here / "emotion-seen.jsonl"), "--group", "emotion"]
+    few = ["--top", "0.03", "--shuffles", "2", "--out", str(tmp_path / "asked"), "--no-progress"]
+    (tmp_path / "prompt.txt").write_text("review : {text} mood :", encoding="utf-8")
+    screened = RUN.invoke(app, ["screen", *basics, *few, "--prompt", str(tmp_path / "prompt.txt")])
+    assert screened.exit_code == 0, screened.output
+    corpora = ("--corpus", str(here / "rhetoric-new.jsonl"), "--corpus", str(here / "emotion-new.jsonl"))
+    more = ("--model", str(here / "model"), *corpora, "--n-random", "2", "--limit", "6", "--min-texts", "4")
+    outcome = run(here, tmp_path / "out", *more, "--emotion", str(tmp_path / "asked"))
+    assert outcome.exit_code == 0, outcome.output
+    why = "no co-activation: the screenings were made with other prompt; screen both in one way"
+    assert said(outcome).count(f"note: {why}") == 1
+    names = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
+    assert {"association.csv", "shared.csv", "association.png", "cross_effects.csv"} <= names
+    assert "coactivation.csv" not in names
+    assert why in AssociationTables.load(tmp_path / "out").warnings
+
+
+def test_what_costs_no_pass_is_written_before_the_readings(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ModelError("out of memory")
+
+    more = ("--model", str(here / "model"), "--corpus", str(here / "emotion-new.jsonl"), "--min-texts", "4")
+    with monkeypatch.context() as patch:
+        patch.setattr("emorhet_lens.association.job.plan_cross_effects", broken)
+        outcome = run(here, tmp_path / "out", *more)
+    assert outcome.exit_code == 2 and "out of memory" in said(outcome)
+    assert run(here, tmp_path / "alone", "--model", "nowhere").exit_code == 0
+    table, alone = (tmp_path / name / "association.csv" for name in ("out", "alone"))
+    assert table.read_bytes() == alone.read_bytes()
+    assert AssociationTables.load(tmp_path / "out").effects is None
+    # What an earlier run wrote stays until there is as much again.
+    monkeypatch.setattr("emorhet_lens.association.job.plan_cross_effects", broken)
+    assert run(here, tmp_path / "out", *more, "--seed", "5").exit_code == 2
+    assert table.read_bytes() == alone.read_bytes()
+
+
+@pytest.mark.parametrize("more", [("--limit", "1"), ("--n-random", "1")])
+def test_what_cannot_be_correlated_is_refused_before_anything_is_drawn(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, str]
+) -> None:
+    def drawn(*_: Any, **__: Any) -> Any:
+        raise AssertionError("something was drawn")
+
+    monkeypatch.setattr("emorhet_lens.association.job.associate", drawn)
+    corpus = ("--corpus", str(here / "emotion-new.jsonl"), "--model", str(here / "model"), "--min-texts", "1")
+    outcome = run(here, tmp_path, *corpus, *more)
+    assert outcome.exit_code == 2, outcome.output
+    assert "too few to correlate over" in said(outcome) or "n_random=1" in said(outcome)
 
 
 @pytest.mark.parametrize(

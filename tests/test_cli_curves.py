@@ -1,6 +1,7 @@
 """`emorhet curves` on a tiny model in a folder."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,11 @@ from tiny_study import make_folder
 from typer.testing import CliRunner
 
 from emorhet_lens.cli.commands import app
+from emorhet_lens.errors import CorpusError, MaskError
+from emorhet_lens.generation.job import plan_curves_job
 from emorhet_lens.generation.tables import CurveTables
+from emorhet_lens.models.loading import load_model
+from emorhet_lens.screening.screen import Screen
 
 RUN = CliRunner()
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra 'show')")
@@ -83,11 +88,80 @@ def test_files_of_prompts(here: Path, tmp_path: Path) -> None:
     assert plan["prompts"] == ["the dog", "the rain", "the road"]
 
 
+def unread(*_: Any, **__: Any) -> Any:
+    raise AssertionError("something was trained or read")
+
+
+@pytest.fixture(scope="module")
+def deaf(here: Path) -> Any:
+    """The model; it refuses to read."""
+    model = load_model(str(here / "model"), device="cpu")
+    model.original_model.model.embed_tokens.register_forward_pre_hook(unread)
+    return model
+
+
+@pytest.fixture(scope="module")
+def began(here: Path) -> Path:
+    """A folder in which a measurement was begun."""
+    outcome = curves(here, here / "began")
+    assert outcome.exit_code == 0, outcome.output
+    return here / "began"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--strengths", "0"], "the strengths of 'neurons' have to be at least one, finite, distinct and not 0"),
+        (["--strengths", "2,2"], "the strengths of 'neurons'"),
+        (["--strengths", "nan,1"], "the strengths of 'neurons'"),
+        (["--residual-strengths", "0,1"], "the strengths of 'residual'"),
+        (["--residual-strengths", "1,inf"], "the strengths of 'residual'"),
+        (["--residual-strengths", "1,1"], "the strengths of 'residual'"),
+        (["--concepts", "fear,fear"], "each given once"),
+        (["--concepts", "fear,joyfulness"], "unknown concepts ['joyfulness']"),
+        (["--max-new-tokens", "120"], "do not fit into the context of 128"),
+        (["--max-new-tokens", "0"], "max_new_tokens=0"),
+        (["--batch-size", "0"], "batch_size=0"),
+        (["--max-new-tokens", "4", "--out", "{here}/began"], "written with other max_new_tokens"),
+        (["--form", "amplify", "--out", "{here}/began"], "written by another method 'neurons'"),
+    ],
+)
+def test_what_can_be_known_beforehand_costs_no_pass(
+    here: Path, began: Path, deaf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], message: str
+) -> None:
+    monkeypatch.setattr("emorhet_lens.cli.curves.model_of", lambda *_: deaf)
+    monkeypatch.setattr("emorhet_lens.generation.job.train_judge", unread)
+    before = {path: path.read_bytes() for path in began.rglob("*") if path.is_file()}
+    outcome = curves(here, tmp_path / "out", *(part.format(here=here) for part in more))
+    assert outcome.exit_code == 2, outcome.output
+    assert message in said(outcome)
+    assert not (tmp_path / "out").exists()
+    assert before == {path: path.read_bytes() for path in began.rglob("*") if path.is_file()}
+
+
+def test_a_concept_that_cannot_be_steered_costs_no_pass(
+    here: Path, deaf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emorhet_lens.generation.job.train_judge", unread)
+    whole = Screen.load(here / "screen", deaf)
+    none = {part: {**getattr(whole.neurons, part), "fear": ()} for part in ("sets", "scores")}
+    bare = replace(whole, neurons=replace(whole.neurons, **none))
+    rows = [json.loads(line) for line in (here / "emotion-first.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = [json.dumps(row) for row in rows if row["label"] != "fear"]
+    (tmp_path / "angry.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    first, second = (str(here / f"emotion-{part}.jsonl") for part in ("first", "second"))
+    options: Any = {"concepts": ["anger", "fear"], "progress": False}
+    with pytest.raises(MaskError, match="no neurons of 'fear' to push"):
+        plan_curves_job(deaf, bare, [first], [second], tmp_path / "out", **options)
+    with pytest.raises(CorpusError, match="gives no residual difference of fear: it takes texts of each and"):
+        plan_curves_job(deaf, whole, [str(tmp_path / "angry.jsonl")], [second], tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
         (["--strengths", "1,two"], "--strengths takes numbers with commas between them, got '1,two'"),
-        (["--strengths", "0"], "distinct and not 0"),
         (["--concepts", "joyfulness"], "unknown concepts ['joyfulness']; name some of anger, disgust"),
         (["--prompts", "{here}/none.txt"], "there is no file of prompts"),
         (["--prompts", "{here}/twice.txt"], "a prompt is given twice"),

@@ -10,6 +10,7 @@ from tiny_models import WORDS, llama_weights, save_model
 from typer.testing import CliRunner
 
 from emorhet_lens.cli.commands import app
+from emorhet_lens.cli.options import model_of
 from emorhet_lens.cli.steer import prompts_of, strengths_of
 from emorhet_lens.errors import MaskError, PromptError
 from emorhet_lens.generation.generate import generate
@@ -69,6 +70,25 @@ def test_texts_side_by_side(here: Path, tmp_path: Path) -> None:
     said = " ".join(outcome.output.split())
     assert "unselected" in said
     assert "perplexity" in said
+
+
+def test_perplexity_is_read_in_batches_of_the_size_that_is_asked_for(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[int] = []
+
+    def counting(*options: Any) -> Any:
+        model = model_of(*options)
+        model.original_model.model.embed_tokens.register_forward_pre_hook(lambda _, found: rows.append(len(found[0])))
+        return model
+
+    monkeypatch.setattr("emorhet_lens.cli.steer.model_of", counting)
+    more = ("--concept", "simile=5", "--prompt", str(here / "prompts.txt"), "--prompt", "the cat", "--batch-size", "2")
+    outcome = steer(here, tmp_path, *more)
+    assert outcome.exit_code == 0, outcome.output
+    assert max(rows) == 2
+    options = json.loads((tmp_path / "generations.json").read_text(encoding="utf-8"))["options"]
+    assert options["batch_size"] == 2
 
 
 def test_order_does_not_matter_for_shifts(here: Path) -> None:

@@ -1,6 +1,7 @@
 """`emorhet validate` on a tiny model in a folder."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 from tiny_models import SPECIAL, WORDS, llama_weights, save_model, word_tokenizer
 from typer.testing import CliRunner
 
+from emorhet_lens import Screen
+from emorhet_lens.causal.unseen import choose_unseen
 from emorhet_lens.cli.commands import app
+from emorhet_lens.errors import CorpusError
 
 RUN = CliRunner()
 COLUMNS = (
@@ -146,6 +150,62 @@ def test_a_screen_of_another_model_is_refused(here: Path, tmp_path: Path) -> Non
     outcome = validate(here, tmp_path / "out", "--model", str(other))
     assert outcome.exit_code == 2
     assert "not those that made the results" in " ".join(outcome.output.split())
+
+
+def hub_rows(id: str, name: str | None, split: str) -> list[dict[str, str]]:
+    """Ninety texts of known types and two of another one, as `datasets` would give them."""
+    types, words = ("Metaphor", "Simile", "CreativeParaphrase"), list(WORDS)
+    texts = [" ".join(words[(7 * n + k * (1 + n % 5)) % len(words)] for k in range(3 + n % 4)) for n in range(92)]
+    named = [types[n % 3] if n < 90 else "Pun" for n in range(92)]
+    return [{"hypothesis": text, "type": kind, "label": ""} for text, kind in zip(texts, named, strict=True)]
+
+
+def test_a_screened_corpus_can_be_validated_on_as_it_was_screened(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EMORHET_DATA", raising=False)
+    monkeypatch.setattr("datasets.load_dataset", hub_rows)
+    basics = ["--model", str(here / "model"), "--corpus", "FLUTE", "--no-progress"]
+    screened = ["--out", str(tmp_path / "screen"), "--group", "rhetoric", "--limit", "12", "--shuffles", "0"]
+    outcome = RUN.invoke(app, ["screen", *basics, *screened, "--hub", "--drop-unknown"])
+    assert outcome.exit_code == 0, outcome.output
+    collected = json.loads((tmp_path / "screen" / "screen.json").read_text(encoding="utf-8"))["collected"]
+    assert (collected["hub"], collected["unknown"]) == (True, "drop")
+    more = ["--screen", str(tmp_path / "screen"), "--out", str(tmp_path / "out"), "--n-random", "2", "--min-texts", "5"]
+    outcome = RUN.invoke(app, ["validate", *basics, *more])
+    assert outcome.exit_code == 0, outcome.output
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [({}, "FLUTE is not in the directory"), ({"hub": True}, "FLUTE has no label 'Pun'")],
+)
+def test_a_screen_that_does_not_say_how_texts_were_loaded(
+    here: Path, monkeypatch: pytest.MonkeyPatch, kept: dict[str, bool], message: str
+) -> None:
+    monkeypatch.delenv("EMORHET_DATA", raising=False)
+    monkeypatch.setattr("datasets.load_dataset", hub_rows)
+    screen = Screen.load(here / "screen")
+    options = {name: value for name, value in screen.stats.options.items() if name not in ("hub", "unknown")}
+    older = replace(screen, stats=replace(screen.stats, options=options | kept))
+    with pytest.raises(CorpusError, match=message):
+        choose_unseen(older, ["FLUTE"])
+
+
+@pytest.mark.parametrize("readout", ["zero-shot", "probe", "generated"])
+def test_texts_that_are_too_long_have_to_be_left_out_of_the_corpus(here: Path, tmp_path: Path, readout: str) -> None:
+    rows = (here / "new.jsonl").read_text(encoding="utf-8").splitlines()
+    long = " ".join(WORDS[n % len(WORDS)] for n in range(200))
+    path = tmp_path / "long.jsonl"
+    added = [json.dumps({"text": f"{long} {n}", "label": "simile", "id": f"long{n}"}) for n in range(20)]
+    path.write_text("\n".join([*rows, *added]), encoding="utf-8")
+    basics = ["--model", str(here / "model"), "--screen", str(here / "screen"), "--out", str(tmp_path / "out")]
+    more = ["--corpus", str(path), "--n-random", "2", "--min-texts", "5", "--no-progress", "--readout", readout]
+    outcome = RUN.invoke(app, ["validate", *basics, *more])
+    assert outcome.exit_code == 2
+    said = " ".join(outcome.output.split())
+    assert "the context holds 128" in said
+    assert "readouts leave no text out and have no such option: give a corpus without this text" in said
 
 
 def test_adaptive_masks_are_tuned_first_and_again_give_the_same_bytes(here: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from answering import ANSWERS, answering_model, answering_splits, sets_of
 from tiny import Planted
 
@@ -15,6 +16,7 @@ from emorhet_lens.association.cross_effects import CrossEffects, cross_effects, 
 from emorhet_lens.association.cross_plan import plan_cross_effects
 from emorhet_lens.causal.steps import OWN
 from emorhet_lens.errors import EffectsError, StoreError
+from emorhet_lens.readouts.answers import Answers
 from emorhet_lens.screening.neurons import Neurons
 from emorhet_lens.texts.concepts import ConceptGroup
 from emorhet_lens.texts.corpus import Corpus
@@ -76,7 +78,7 @@ def test_a_device_that_needs_an_emotions_neurons_is_found(primary: CrossEffects)
     assert hit["p_holm"] == pytest.approx(min(1, 4 * hit["p"]))
     assert (cells.drop(index=[("metaphor", "anger")])["excess"] > -0.5).all()
     assert (cells.loc["simile", "p_holm"] > 0.05).all()
-    assert set(table["family"]) == {"primary"}
+    assert set(table["family"]) == {"primary"} and set(table["measure"]) == {"margin"}
     assert primary.reads == ("anger", "fear")
     # No concept that is masked is read, so the readings have no primary family of their own.
     assert primary.effects.primary().empty
@@ -99,6 +101,19 @@ def test_own_change_is_the_change_of_the_margins(primary: CrossEffects) -> None:
     assert cell["own"] == float(change.margin.mean())
     assert cell["random_mean"] == pytest.approx(sum(float(d.margin.mean()) for d in draws if d is not None) / N_RANDOM)
     assert cell["accuracy_change"] == change.accuracy_masked - change.accuracy_base
+
+
+def blind(answers: Answers) -> Answers:
+    """Answers of a readout that gives no log-probabilities."""
+    return replace(answers, log_probs=torch.full_like(answers.log_probs, math.nan))
+
+
+def test_answers_without_margins_are_measured_by_recall_and_say_so(primary: CrossEffects) -> None:
+    base = tuple(blind(answers) for answers in primary.effects.base)
+    masked = {step: blind(answers) for step, answers in primary.effects.masked.items()}
+    table = replace(primary, effects=replace(primary.effects, base=base, masked=masked)).to_dataframe()
+    assert set(table["measure"]) == {"accuracy"}
+    assert table["own"].tolist() == pytest.approx(table["accuracy_change"].tolist())
 
 
 def test_order_of_the_concepts_changes_the_order_of_the_rows_only(

@@ -13,9 +13,10 @@ from tiny_masks import neurons_at
 
 from emorhet_lens import mask_kinds
 from emorhet_lens.activations.collect import collect_stats
+from emorhet_lens.causal.inputs import require_acting
 from emorhet_lens.causal.plan import effects, plan_effects
 from emorhet_lens.causal.steps import OWN
-from emorhet_lens.errors import CorpusError, EffectsError, ReadoutError, ScreenError, StoreError
+from emorhet_lens.errors import CorpusError, EffectsError, MaskError, ReadoutError, ScreenError, StoreError
 from emorhet_lens.masks.mask import Mask
 from emorhet_lens.readouts.probe import Probe
 from emorhet_lens.readouts.zero_shot import ZeroShot
@@ -303,3 +304,43 @@ class TestFolder:
         pd.testing.assert_frame_equal(
             table_of(plan.run(answering.model, progress=False)), table_of(measure()), check_exact=True
         )
+
+
+class TestPositions:
+    def test_where_no_mask_would_act_is_refused_before_anything_is_read(self, measure, monkeypatch):
+        monkeypatch.setattr("emorhet_lens.causal.plan.prepare_all", None)
+        with pytest.raises(EffectsError, match="ZeroShot reads prompts and nothing is written"):
+            measure(where="generated")
+        with pytest.raises(EffectsError, match="Probe reads prompts"):
+            measure(where="generated", readout=Probe())
+        with pytest.raises(MaskError, match="where='lats' is unknown"):
+            require_acting("lats", None)
+
+    def test_costs_that_could_not_show_are_not_measured(self, measure, parts):
+        found = measure(where="last", neutral=parts["screen"].where(lambda example: example.label == "neutral"))
+        assert any("side effects were not measured: where='last'" in warning for warning in found.warnings)
+        table = table_of(found)
+        assert table["ppl_ratio"].isna().all() and table["kl"].isna().all()
+        assert (table.query("control == 'own'")["margin_delta"] != 0).all()
+
+
+def test_a_mask_that_cannot_be_made_for_a_random_set_costs_no_pass(measure, neurons, monkeypatch):
+    def for_own_sets(one):
+        if any(not set(places) <= set(neurons.sets[concept]) for concept, places in one.sets.items()):
+            raise EffectsError("this set was not tuned")
+        return mask_kinds.zero(one)
+
+    monkeypatch.setattr("emorhet_lens.causal.plan.prepare_all", None)
+    with pytest.raises(EffectsError, match="was not tuned"):
+        measure(masks={"own": for_own_sets})
+
+
+def test_a_mask_is_made_once(measure, neurons):
+    made = []
+
+    def zero(one):
+        made.append(tuple(one.sets.items()))
+        return mask_kinds.zero(one)
+
+    measure(masks={"zero": zero})
+    assert len(made) == len(set(made)) == 3 * len(neurons.concepts)

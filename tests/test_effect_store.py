@@ -12,6 +12,7 @@ from emorhet_lens.causal.store import PLAN_FILE, EffectFiles
 from emorhet_lens.errors import StoreError
 from emorhet_lens.models.hosts import identify
 from emorhet_lens.readouts.answers import Answers
+from emorhet_lens.tuning.store import TuningFiles
 
 OPTIONS = {"seed": 0, "masks": {"zero": ["ab"]}, "n_random": 2, "where": "all"}
 STEP = Step("zero", "glad", OWN, 0)
@@ -102,3 +103,25 @@ def test_rounding_of_what_was_calibrated_is_no_other_measurement(tmp_path, answe
             EffectFiles.open(tmp_path, {**OPTIONS, "readings": [{"prior": prior, "tokens": tokens}]})
     with pytest.raises(StoreError, match="other readings"):
         EffectFiles.open(tmp_path, {**OPTIONS, "readings": [{**fitted["readings"][0], "tokens": [4]}]})
+
+
+def test_what_was_chosen_is_compared_exactly(tmp_path):
+    chosen = {**OPTIONS, "readings": [{"C": 0.01, "prior": [-1.2]}], "doses": [0.2], "model": {"fingerprint": [4.5]}}
+    EffectFiles.open(tmp_path, chosen)
+    EffectFiles.open(tmp_path, {**chosen, "model": {"fingerprint": [4.501]}})
+    for name, other in (
+        ("readings", [{"C": 0.001, "prior": [-1.2]}]),
+        ("doses", [0.205]),
+        ("model", {"fingerprint": [4.55]}),
+    ):
+        with pytest.raises(StoreError, match=f"other {name}"):
+            EffectFiles.open(tmp_path, {**chosen, name: other})
+
+
+def test_a_tuning_goes_on_where_calibration_rounds_differently(tmp_path):
+    options = {"delta": 0.05, "readings": [{"prior": [-1.2], "tokens": [3]}]}
+    TuningFiles.open(tmp_path, options)
+    TuningFiles.open(tmp_path, {**options, "readings": [{"prior": [-1.2001], "tokens": [3]}]})
+    for name, other in (("delta", 0.051), ("readings", [{"prior": [-1.3], "tokens": [3]}])):
+        with pytest.raises(StoreError, match=f"tuning with other {name}"):
+            TuningFiles.open(tmp_path, {**options, name: other})

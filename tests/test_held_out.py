@@ -78,6 +78,35 @@ def test_small_cells_are_left_out_and_named(data: Path) -> None:
         load_held_out(["hypo"], RHETORIC, seen=frozenset(), min_texts=31, data_dir=data)
 
 
+def test_unknown_labels_can_be_dropped(data: Path) -> None:
+    write(data / "goemotions" / "test.jsonl", ["anger", "fear", "neutral", "pride"], "test", 30)
+    with pytest.raises(CorpusError, match="unknown label 'pride'"):
+        load_held_out(["goemotions"], EMOTIONS, seen=frozenset(), data_dir=data)
+    found = load_held_out(["goemotions"], EMOTIONS, seen=frozenset(), data_dir=data, unknown="drop")
+    assert len(found.test) == 90
+
+
+def test_the_hub_is_asked_for_the_parts_that_are_needed(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def load_dataset(id: str, name: str | None, split: str) -> list[dict[str, object]]:
+        asked.append((id, split))
+        if id == "ColumbiaNLP/FLUTE":
+            return [{"hypothesis": f"text {n}", "type": "Simile", "label": "Entailment"} for n in range(10)]
+        return [{"text": f"{split} text {n}", "labels": [17], "id": f"h{n}"} for n in range(30)]
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    with pytest.raises(CorpusError, match="GoEmotions is not in the directory"):
+        load_held_out(["GoEmotions"], EMOTIONS, seen=frozenset(), data_dir=data)
+    assert asked == []
+    found = load_held_out(["GoEmotions"], EMOTIONS, seen=frozenset(), data_dir=data, hub=True)
+    assert (found.dev.examples[0].text, found.test.examples[0].text) == ("validation text 0", "test text 0")
+    # Without splits, the texts are divided.
+    found = load_held_out(["FLUTE"], RHETORIC, seen=frozenset({"FLUTE:1"}), min_texts=1, data_dir=data, hub=True)
+    assert len(found.dev) + len(found.test) == 9
+    assert [split for _, split in asked] == ["validation", "test", "train"]
+
+
 def test_nothing_unseen_is_an_error(data: Path) -> None:
     every = frozenset(e.key for e in load_corpus("stimuli-emotion", split="all"))
     with pytest.raises(CorpusError, match="were screened on; screen a part of it"):

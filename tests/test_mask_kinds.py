@@ -184,7 +184,7 @@ def test_unknown_options(check, value):
     ids=["zero", "clamp", "from_scores", "resample"],
 )
 def test_gates_can_only_be_read(stats, make):
-    with pytest.raises(MaskError, match=r'dataclasses\.replace\(neurons, site="post"\)'):
+    with pytest.raises(MaskError, match=r'replace\(neurons, site="post", background=Background\.of\(stats\)'):
         make(neurons_at(stats.model, *PLACES, site="gate"))
 
 

@@ -10,6 +10,7 @@ from tiny import tiny_llama
 
 from emorhet_lens.errors import ScreenError, StoreError
 from emorhet_lens.models.hosts import ModelIdentity, identify
+from emorhet_lens.screening.matching import Background
 from emorhet_lens.screening.neurons import Neurons, neurons_from
 
 MODEL = ModelIdentity("by hand", "Hand", "0", False, "float64", 2, 4, (1.0,) * 8)
@@ -130,6 +131,15 @@ def test_sets_of_other_models_or_sites_are_refused(combine):
             combine(x, made({"a": [(0, 0)]}, model=other))
     with pytest.raises(ScreenError, match="site 'post' and 'gate' cannot be combined"):
         combine(x, made({"a": [(0, 0)]}, site="gate"))
+
+
+def test_random_sets_of_another_site_than_the_statistics_are_refused():
+    known = torch.ones(2, 4)
+    background = Background(known / 2, known, torch.zeros(2, 4, dtype=torch.bool), "gate")
+    x = replace(made({"a": [(0, 0)]}, site="gate"), background=background)
+    assert len(x.matched_random(n=2).sets) == 2
+    with pytest.raises(ScreenError, match="of site 'post', and what is known of all neurons is of site 'gate'"):
+        replace(x, site="post").matched_random(n=2)
 
 
 @pytest.fixture(scope="module")

@@ -257,6 +257,16 @@ def test_a_tuned_set_has_to_exceed_random_sets_at_their_doses_and_at_its_own():
         assert rows.loc["adaptive", "p"] == tests[weaker] and rows.loc["adaptive", "against"] == weaker
         # By itself a kind of mask is what it was.
         assert rows.loc["same_dose", "p"] == tests["same_dose"] and rows.loc["same_dose", "against"] == "same_dose"
+        assert rows["family"].to_dict() == {"adaptive": "primary", "same_dose": "exploratory"}
+        own = found.to_dataframe().query("control == 'own'").set_index("mask")["family"]
+        assert own.to_dict() == rows["family"].to_dict()
+    # More harm than random sets at their doses, less than those at its own dose: nothing is shown.
+    below = ((-5.0, -5.5), (-5.5, -4.5), (-5.0, -5.0))
+    for found in (tuned(wide, below), tuned(below, wide)):
+        signs = {kind: found.excess_over(kind, "glad").excess > 0 for kind in ("adaptive", "same_dose")}
+        assert len(set(signs.values())) == 2
+        assert found.excess("adaptive", "glad")[1].p == 1
+        assert found.excess("same_dose", "glad")[1].p == found.excess_over("same_dose", "glad").p
     silent = tuned(wide, ((1.0, 2.0),) * 3)
     assert math.isnan(silent.excess("adaptive", "glad")[1].p)
     assert silent.excess("adaptive", "glad")[0] == "same_dose"

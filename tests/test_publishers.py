@@ -37,6 +37,9 @@ HYPO = (
     "HYPO\tPARAPHRASES\tMINIMAL UNITS CORPUS\n"
     "I waited a million years. \tI waited for long.\tThe rock is a million years old.\n"
     "He eats like ten.\tHe eats a lot.\t\n"
+    # Quoted as people quote, not as tables are.
+    'John was called "the elephant of the class"...\tJohn is very clumsy.\t'
+    '"The elephant of the class" is a book for children.\n'
 )
 HYPO_L = (
     "Sentence,Hyperbole,Metaphor\nWe died laughing.,1,1\n"
@@ -62,7 +65,9 @@ FLUTE = [
     {"id": 3, "premise": "p", "hypothesis": "I hate being late.", "label": "Entailment", "type": "CreativeParaphrase"},
     {"id": 4, "premise": "p", "hypothesis": "He spilled the beans.", "label": "Entailment", "type": "Idiom"},
 ]
-ISARCASM = ',tweet,sarcastic,rephrase,sarcasm,irony\n0,So much fun,1,No fun,1,0\n1,"Two\nlines",0,,,\n'
+ISARCASM = (
+    ',tweet,sarcastic,rephrase,sarcasm,irony\n0,So much fun,1,No fun,1,0\n1,"Two\nlines",0,,,\n2,,0,,,\n3,Late,0,,,\n'
+)
 EMOPRISM = [
     {"topic": "rain", "dialogue": "A: Wet.\nB: Ugh.", "theme": "disgust", "m1": "anger", "label": "disgust"},
     {"topic": "sun", "dialogue": "A: Warm.\nB: Yes!", "theme": "surprise", "m1": "happiness", "label": "happiness"},
@@ -162,8 +167,11 @@ def test_hypo_gives_triples(data):
         ("hypo-1-minimal-unit", "The rock is a million years old.", "literal", "minimal-unit"),
         ("hypo-2-hyperbole", "He eats like ten.", "hyperbole", "hyperbole"),
         ("hypo-2-paraphrase", "He eats a lot.", "literal", "paraphrase"),
+        ("hypo-3-hyperbole", 'John was called "the elephant of the class"...', "hyperbole", "hyperbole"),
+        ("hypo-3-paraphrase", "John is very clumsy.", "literal", "paraphrase"),
+        ("hypo-3-minimal-unit", '"The elephant of the class" is a book for children.', "literal", "minimal-unit"),
     ]
-    assert [e.pair for e in load_corpus("HYPO")] == ["hypo-1"] * 3 + ["hypo-2"] * 2
+    assert [e.pair for e in load_corpus("HYPO")] == ["hypo-1"] * 3 + ["hypo-2"] * 2 + ["hypo-3"] * 3
 
 
 @pytest.mark.parametrize(
@@ -208,7 +216,11 @@ def test_hypo_gives_triples(data):
         (
             "iSarcasm",
             None,
-            [("train-1", "So much fun", "sarcasm", "sarcastic"), ("train-2", "Two lines", "literal", "not_sarcastic")],
+            [
+                ("train-1", "So much fun", "sarcasm", "sarcastic"),
+                ("train-2", "Two lines", "literal", "not_sarcastic"),
+                ("train-4", "Late", "literal", "not_sarcastic"),
+            ],
         ),
         (
             "iSarcasm",
@@ -248,6 +260,11 @@ def test_isarcasm_needs_the_tweets_not_only_their_ids(data):
         ("train-1", "Yay", "sarcasm", "sarcastic;irony"),
         ("train-2", "So", "literal", "not_sarcastic"),
     ]
+
+
+def test_blank_tweets_are_left_out_and_counted(data, caplog):
+    assert len(load_corpus("iSarcasm")) == 3
+    assert caplog.messages[0].endswith("train.En.csv: left out 1 texts that are of no one class: no text 1")
 
 
 def test_samples_and_groups_are_as_for_other_corpora(data):
@@ -337,6 +354,15 @@ def test_the_hub_is_asked_for_what_the_facts_say_and_only_when_told_to(data, mon
         ("google-research-datasets/go_emotions", "simplified", "train"),
         ("mine/copy", None, "validation"),
     ]
+
+
+def test_splits_of_the_hub_count_where_the_data_set_is_not_here(data):
+    assert split_names("GoEmotions", hub=True) == ("train", "test")
+    elsewhere = data / "MELD"
+    assert split_names("GoEmotions", elsewhere, hub=True) == ("train", "dev", "test")
+    assert split_names("GoEmotions", elsewhere) == ()
+    for name in ("FLUTE", "MELD", "hypo", "no/such.jsonl"):
+        assert split_names(name, elsewhere, hub=True) == ()
 
 
 def test_a_hub_that_does_not_answer_is_an_error_of_ours(data, monkeypatch):

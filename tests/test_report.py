@@ -264,14 +264,28 @@ def test_effects_stand_in_the_report(group, effects, tmp_path):
         numbers = (row.own, row.random_mean, row.excess, row.low, row.high, row.p_holm)
         written = " ".join(f"{value:.3f}".replace("-", MINUS) for value in numbers)
         assert f"{row.concept} {row.neurons} {row.n} {written}" in page.text
-    established = [row.concept for row in rows.itertuples() if row.p_holm < 0.05]
+    established = [row.concept for row in rows.itertuples() if row.p_holm < 0.05 and row.excess < 0 and row.own < 0]
     told_in_words = "no concept's neurons are shown to matter more than random ones" in page.text
     assert told_in_words == (not established)
     assert len(page.attributes("img")) == 4
-    assert "No effects." not in page.text
-    # Where one group was not masked the limits still say so.
-    both = write_report(tmp_path / "both.html", [told, group]).read_text(encoding="utf-8")
-    assert "No effects." in Page(both).text
+    assert "No effects" not in page.text
+
+
+def test_a_group_that_was_only_screened_beside_one_that_was_masked(group, effects, tmp_path):
+    told = replace(group, effects=EffectTables.of(effects))
+    stats = group.screen.stats
+    other = replace(stats, group=replace(stats.group, name="lone"))
+    lone = replace(group, screen=replace(group.screen, stats=other))
+    for groups, unchanged in (
+        ([told, lone], "lone"),
+        ([lone, told], "lone"),
+        ([lone, told, group], "lone and planted"),
+    ):
+        text = Page(write_report(tmp_path / "both.html", groups).read_text(encoding="utf-8")).text
+        # The caveat of the effects that are shown, and by name what has none.
+        assert "Effects hold for this way of asking" in text
+        assert f"No effects of {unchanged}. These neurons were neither masked nor pushed." in text
+        assert "No effects." not in text and "Nothing here was changed" not in text
 
 
 def test_the_texts_stand_in_the_report(found, group, page, tmp_path):

@@ -29,12 +29,23 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def outcome_of(excess: float, p: float, reach: float = 0.02) -> dict[str, float]:
+    """A test without the own change, which the rows have."""
     return {"excess": excess, "low": excess - reach, "high": excess + reach, "p": p / 4, "p_holm": p}
 
 
 @pytest.mark.parametrize(
     ("test", "word", "said"),
     [
+        # Nothing rose; random sets only fell further.
+        (
+            {**outcome_of(0.008, 0.01, reach=0.004), "own": -0.007},
+            "only relative",
+            "p = 0.010): the own change is -0.007, which is no rise; random sets lower it more",
+        ),
+        ({**outcome_of(0.3, 0.01), "own": 0.0}, "only relative", "the own change is +0.000, which is no rise"),
+        ({**outcome_of(0.3, 0.01), "own": 0.001}, "established", "+0.300 of the texts beyond random sets"),
+        # A rise that is less than random sets'.
+        ({**outcome_of(-0.3, 0.01), "own": 0.1}, "opposite", "less than random sets"),
         (
             outcome_of(0.3, 0.01),
             "established",
@@ -49,7 +60,7 @@ def outcome_of(excess: float, p: float, reach: float = 0.02) -> dict[str, float]
     ],
 )
 def test_words_of_a_rise(test: dict[str, float], word: str, said: str) -> None:
-    found = judge_gain(test, matters=0.1, unit="of the texts")
+    found = judge_gain({"own": test["excess"], **test}, matters=0.1, unit="of the texts")
     assert found[0] == word and said in found[1]
 
 
@@ -112,6 +123,9 @@ def test_induction_in_words(pushed: SteeringTables) -> None:
     assert "fear at 4: +1.20, random +0.05, noise -0.05" in described
     alone = replace(pushed, primary=pushed.primary.head(0))
     assert induction_section(alone)["words"] == []
+    # Fewer texts follow than without a push, and yet more than under random sets.
+    fewer = induction_section(replace(pushed, primary=pushed.primary.assign(own=-0.007)))
+    assert fewer["words"][0]["word"] == "only relative" and fewer["established"] == []
 
 
 @pytest.fixture
@@ -202,8 +216,39 @@ def test_an_association_without_effects_changed_nothing(link: LinkReport, tmp_pa
     lone = LinkReport(AssociationTables.load(tmp_path))
     # A table of an earlier run lies beside it.
     assert lone.association.effects is None and (tmp_path / "cross_effects.csv").exists()
-    assert not lone.is_changed and link.is_changed
+    assert lone.changed == frozenset() and link.changed == {*EMOTIONS, *DEVICES}
+    # Of injections in the fixed direction alone only the devices' neurons were changed.
+    assert replace(link, association=lone.association, signals=link.signals[:1]).changed == frozenset(DEVICES)
     assert link_section(lone)["effects"] == link_section(lone)["signals"] == []
+
+
+def test_effects_on_recall_are_judged_as_recall(link: LinkReport, tmp_path: Path) -> None:
+    path = tmp_path / "cross_effects.csv"
+    table = pd.read_csv(path)
+    cell = (table["masked"] == "simile") & (table["read"] == "anger")
+    for name, value in (("low", -0.15), ("high", 0.15)):
+        table.loc[cell, name] = value
+    table.to_csv(path, index=False)
+    # What was written without a measure is of margins, of which a fall by 0.15 is small.
+    old = AssociationTables.load(tmp_path)
+    assert old.effects is not None and set(old.effects["measure"]) == {"margin"}
+    [primary, _] = link_section(LinkReport(old))["effects"]
+    assert (primary["words"], primary["matters"]) == ([("established", 1), ("not established", 3)], "0.25 nats")
+    assert "own margin in nats beyond random sets" in primary["picture"].description
+    table.assign(measure="accuracy").to_csv(path, index=False)
+    [primary, _] = link_section(LinkReport(AssociationTables.load(tmp_path)))["effects"]
+    assert primary["words"] == [("established", 1), ("not established", 2), ("cannot be told", 1)]
+    assert primary["matters"] == "0.10 of recall"
+    assert "concept's recall beyond random sets" in primary["picture"].description
+
+
+def test_a_cell_whose_own_change_is_no_harm_is_not_established(link: LinkReport) -> None:
+    effects = link.association.effects
+    assert effects is not None
+    helped = replace(link.association, effects=effects.assign(own=0.05))
+    section = link_section(replace(link, association=helped))
+    assert section["effects"][0]["words"] == [("only relative", 1), ("not established", 3)]
+    assert [row["word"] for row in section["effects"][0]["kept"]] == ["only relative"]
 
 
 @pytest.fixture(scope="module")
@@ -223,14 +268,18 @@ def test_a_page_with_both(screened: Any, pushed: SteeringTables, link: LinkRepor
         "a <b>push</b>",
         "The pushed readings took 3.0 minutes, 2.0 were predicted",
         "are established for fear and irony (4, by chance 0.5), 1 of 4 pairs",
-        "in 4 cells: 1 established, 3 not established.",
+        "Change of the read concept's own margin in nats beyond matched random sets, in 4 cells: 1 established, 3 not",
+        "a fall by 0.25 nats is ruled out",
+        "p (Holm) verdict irony fear 40",
         "in 4 cells, of which 1 survive correction. This direction was not fixed in advance",
         "Signal of rhetoric injected while emotion is read",
         "the model says it more often and does not tell it better",
         "What these numbers do not prove: sharing neurons is not doing the same for both",
-        "No effects.",
+        "Effects hold for this way of asking",
     ):
-        assert (words in page.text) == (words != "No effects."), words
+        assert words in page.text, words
+    # The second group's neurons were masked and injected for what both share.
+    assert "No effects" not in page.text
     # Of the second group nothing was pushed; what both share stands once.
     assert (
         page.text.count("Induction: do texts follow a push?") == page.text.count("What emotion and rhetoric share") == 1
@@ -244,6 +293,22 @@ def test_a_page_with_both(screened: Any, pushed: SteeringTables, link: LinkRepor
     ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
     assert len(ids) == len(set(ids))
     assert {(attributes["href"] or "")[1:] for attributes in page.attributes("a")} <= set(ids)
+
+
+def test_a_group_that_the_link_only_read_has_no_effects(screened: Any, link: LinkReport, tmp_path: Path) -> None:
+    """Devices were injected while emotions were read, and devices masked, which lowered recall."""
+    assert link.association.effects is not None
+    masked = link.association.effects[link.association.effects["family"] == "primary"].assign(measure="accuracy")
+    one_way = LinkReport(replace(link.association, effects=masked), link.signals[:1])
+    page = Page(write_report(tmp_path / "r.html", [GroupReport(screened)], link=one_way).read_text(encoding="utf-8"))
+    for words in (
+        "Effects hold for this way of asking",
+        "No effects of planted. These neurons were neither masked nor pushed",
+        "Change of the read concept's recall beyond matched random sets, in 4 cells",
+        "a fall by 0.10 of recall is ruled out",
+        "a rise by 0.25 nats is ruled out",
+    ):
+        assert words in page.text, words
 
 
 def test_without_a_primary_test_and_survivors_the_page_says_so(

@@ -146,7 +146,7 @@ def written_in(picture: Any) -> list[str]:
 def test_effects_of_every_kind_of_mask(tables: EffectTables) -> None:
     section = effects_section(tables)
     assert [kind["mask"] for kind in section["kinds"]] == ["zero", "adaptive", "same_dose"]
-    assert [kind["established"] for kind in section["kinds"]] == [["fear"], ["anger", "fear"], ["anger", "fear"]]
+    assert [kind["established"] for kind in section["kinds"]] == [["fear"], ["anger", "fear"], []]
     assert [kind["matrix"] is None for kind in section["kinds"]] == [False, False, True]
     assert "two kinds of random sets" in section["kinds"][1]["what"]
     assert [kind["claims"] for kind in section["kinds"]] == [True, True, False]
@@ -166,6 +166,17 @@ def test_words_compare_zero_and_adaptive(tables: EffectTables) -> None:
     assert words["only_adaptive"] == ["anger"] and words["compared"]
     alone = replace(tables, table=tables.table[tables.table["mask"] == "zero"])
     assert not effects_section(alone)["words"]["compared"]
+
+
+def test_the_words_and_the_tests_agree_that_no_harm_is_none(tables: EffectTables) -> None:
+    """The own margin rose, and only less than under random sets."""
+    helped = tables.primary.assign(own=tables.primary["own"].where(tables.primary["concept"] != "fear", 0.05))
+    section = effects_section(replace(tables, primary=helped))
+    assert [kind["established"] for kind in section["kinds"]] == [[], ["anger"], []]
+    assert section["words"]["established"] == {"zero": [], "adaptive": ["anger"]}
+    said = section["words"]["concepts"]["fear"]
+    assert said["zero"].word == said["adaptive"].word == "only relative"
+    assert "+0.05 nats, so masking does no harm; random sets raise it more (excess -0.60" in said["zero"].reason
 
 
 def test_what_the_loop_alone_concludes(record: TuningRecord) -> None:
@@ -274,8 +285,10 @@ def test_a_report_of_everything(
         "The sweep took 3.0 minutes, 2.0 were predicted",
         "A second screening on two was compared with the first on one",
         "a <b>note</b>",
+        "Only relative means that the concept differs",
     ):
         assert words in page.text
+    assert "No effects" not in page.text
     assert page.text.index("What is established") < page.text.index("Do they matter?")
     # Layers, an excess a kind of mask, two matrices, traces, surface and curves.
     assert len(page.attributes("img")) == 1 + 3 + 2 + 1 + 2
@@ -284,6 +297,23 @@ def test_a_report_of_everything(
     assert all(after - before <= 1 for before, after in zip(page.headings, page.headings[1:], strict=False))
     ids = {attributes.get("id") for _, attributes in page.tags}
     assert all((attributes["href"] or "")[1:] in ids for attributes in page.attributes("a"))
+
+
+def test_whatever_changed_the_model_is_an_effect(
+    screened: Any, record: TuningRecord, sweep: SweepTables, replication: ReplicationTables, tmp_path: Path
+) -> None:
+    unmasked = replace(replication, effects=None)
+    for part, changed in (
+        ({"sweep": sweep}, True),
+        ({"replication": replication}, True),
+        ({"tuning": record}, True),
+        ({"replication": unmasked}, False),
+        ({}, False),
+    ):
+        page = Page(write_report(tmp_path / "r.html", [GroupReport(screened, **part)]).read_text(encoding="utf-8"))
+        assert ("Effects hold for this way of asking" in page.text) == changed, part
+        assert ("Nothing here was changed in the model" in page.text) == (not changed), part
+        assert ("No effects" in page.text) == (not changed), part
 
 
 def test_what_was_not_measured_has_no_section(screened: Any, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from tiny_study import make_folder, study_of
 
-from emorhet_lens.errors import CorpusError, StoreError
+from emorhet_lens.errors import CorpusError, EffectsError, StoreError
 from emorhet_lens.models.loading import load_model
 from emorhet_lens.study.run import plan_study, run_study
 from emorhet_lens.study.schema import Study
@@ -208,6 +208,26 @@ def test_changed_options_are_refused_with_what_to_do(
         plan_study(Study.model_validate(other), done)
     assert f"the stage {stage} in {done / stage} was made with other options: {words}" in str(caught.value)
     assert f"delete {done / stage}" in str(caught.value)
+
+
+def test_layers_that_the_model_does_not_have_are_found_before_anything_is_done(
+    here: Path, model: Any, raw: dict[str, Any], done: Path
+) -> None:
+    other = copy.deepcopy(raw)
+    other["groups"][0]["sweep"]["layers"] = ["1-9"]
+    plan = plan_study(Study.model_validate(other), here / "deep")
+    with pytest.raises(EffectsError, match="1-9"):
+        run_study(plan, model, progress=False)
+    assert not (here / "deep").exists()
+    # A sweep that is done is not asked.
+    plan_study(Study.model_validate(raw), done).require_layers(model)
+
+
+def test_a_group_that_is_only_replicated_has_its_time(here: Path, model: Any, raw: dict[str, Any]) -> None:
+    other = copy.deepcopy(raw)
+    for name in ("validate", "sweep"):
+        del other["groups"][0][name]
+    assert plan_study(Study.model_validate(other), here / "crossed").seconds(model)["rhetoric"] > 0
 
 
 def test_device_and_later_sections_are_no_change(raw: dict[str, Any], done: Path) -> None:

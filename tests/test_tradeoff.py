@@ -11,7 +11,15 @@ import torch
 from tiny import WORDS, planted_corpus, planted_model, texts_corpus, tiny_corpus, tiny_llama
 
 from emorhet_lens.activations.collect import collect_stats
-from emorhet_lens.errors import EffectsError, MaskError, ModelError, PromptError, ScreenError, StoreError
+from emorhet_lens.errors import (
+    EffectsError,
+    MaskError,
+    ModelError,
+    PromptError,
+    ReadoutError,
+    ScreenError,
+    StoreError,
+)
 from emorhet_lens.generation.fluency import surprise
 from emorhet_lens.generation.generate import Generation, generate
 from emorhet_lens.generation.judge import NOTHING, Judge, train_judge
@@ -126,6 +134,53 @@ def test_interrupted_and_gone_on(model, judge, tmp_path):
         plan(model, judge, folder=tmp_path, prompts=["rain"])
 
 
+def test_a_residual_difference_of_other_texts_is_another_method(model, judge, tmp_path):
+    """The same layer and as many texts: only the texts tell one direction from another."""
+    first, second = (residual_differences(model, tiny_corpus(9, seed=seed), progress=False) for seed in (1, 2))
+    assert first.texts == second.texts
+    # As another device rounds.
+    rounded = replace(first, direction=first.direction * (1 + 1e-6))
+    plan(model, judge, folder=tmp_path, methods=[by_residual(first, {"glad": 1}, (1.0,))]).run(model, progress=False)
+    assert plan(model, judge, folder=tmp_path, methods=[by_residual(rounded, {"glad": 1}, (1.0,))]).texts == 0
+    last = residual_differences(model, tiny_corpus(9, seed=1), tokens="last", progress=False)
+    for other in (second, last):
+        with pytest.raises(StoreError, match="another method 'residual'"):
+            plan(model, judge, folder=tmp_path, methods=[by_residual(other, {"glad": 1}, (1.0,))])
+
+
+def test_neurons_with_other_means_are_another_method():
+    planted = planted_model(("anger", "fear"))
+    stats, other = (
+        collect_stats(planted.model, planted_corpus(planted, per_label=12, seed=seed), progress=False)
+        for seed in (0, 1)
+    )
+    neurons = screen(stats, shuffles=0, top=0.05, support=0).neurons
+    rounded = replace(stats, sums=replace(stats.sums, total=stats.sums.total * (1 + 1e-6)))
+
+    def abouts(of: Any) -> list[str]:
+        ways = [by_neurons(neurons, of, (4.0,)), by_random_neurons(planted.model, neurons, of, (4.0,), n_random=2)]
+        return [json.dumps(way.about("fear")) for way in ways]
+
+    assert abouts(stats) == abouts(rounded)
+    for changed in (other, stats.half(0)):
+        assert not set(abouts(stats)) & set(abouts(changed))
+
+
+def test_texts_are_read_in_batches_of_the_size_that_they_are_written_in(model, judge):
+    rows: list[int] = []
+    hook = model.original_model.model.embed_tokens.register_forward_pre_hook(
+        lambda _, found: rows.append(len(found[0]))
+    )
+    try:
+        found = plan(model, judge, batch_size=3).run(model, progress=False)
+    finally:
+        hook.remove()
+    assert max(rows) == 3
+    expected = plan(model, judge).run(model, progress=False)
+    for condition, written in found.written.items():
+        assert written.nats == pytest.approx(expected.written[condition].nats, abs=1e-4)
+
+
 def test_numbers_by_hand(model, judge):
     """Two texts, one known to the judge, one empty."""
     texts = [Generation("p", text, "m", (1,), (3,) * bool(text), True) for text in ("sun sun", "", "song")]
@@ -215,6 +270,7 @@ def test_asking_is_read_after_the_plain_prompt(model, judge):
     ("changes", "error", "message"),
     [
         ({"concepts": ["joy"]}, EffectsError, "the judge tells glad, sad, plain"),
+        ({"max_new_tokens": 0}, ReadoutError, "max_new_tokens=0"),
         ({"concepts": []}, EffectsError, "each given once"),
         ({"concepts": ["glad", "glad"]}, EffectsError, "each given once"),
         ({"methods": []}, EffectsError, "names of their own"),
@@ -228,7 +284,7 @@ def test_what_cannot_be_planned(model, judge, changes, error, message):
 
 
 def test_methods_need_strengths_that_do_something():
-    for strengths in ((), (0.0, 1.0), (1.0, 1.0)):
+    for strengths in ((), (0.0, 1.0), (1.0, 1.0), (math.nan,), (1.0, math.inf)):
         with pytest.raises(MaskError, match="distinct and not 0"):
             Method("way", strengths, lambda _concept, _strength: [None])
     with pytest.raises(MaskError, match="a prompt cannot ask"):

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emorhet_lens.causal.tables import Asked, EffectTables
@@ -12,8 +12,9 @@ from emorhet_lens.readouts.questions import Question
 from emorhet_lens.report.verdicts import above_chance, judge, verdicts
 
 
-def a_test(excess: float, reach: float, p: float) -> dict[str, float]:
-    return {"excess": excess, "low": excess - reach, "high": excess + reach, "p_holm": p}
+def a_test(excess: float, reach: float, p: float, own: float | None = None) -> dict[str, float]:
+    own = excess if own is None else own
+    return {"own": own, "excess": excess, "low": excess - reach, "high": excess + reach, "p_holm": p}
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,23 @@ def a_test(excess: float, reach: float, p: float) -> dict[str, float]:
         # What is established stays so, however badly the model knows the concept.
         (a_test(-0.5, 0.1, 0.01), 0.1, "established", "lowers"),
         (a_test(0.5, 0.1, 0.01), 0.5, "opposite", "raises the own margin by 0.50 nats"),
+        # The margin rose, only less than under random sets: no harm.
+        (
+            a_test(-0.45, 0.1, 0.01, own=0.05),
+            0.5,
+            "only relative",
+            "changes by +0.05 nats, so masking does no harm; random sets raise it more (excess -0.45, 95 % interval",
+        ),
+        (a_test(-0.45, 0.1, 0.01, own=0.0), 0.5, "only relative", "changes by +0.00 nats, so masking does no harm"),
+        (
+            a_test(0.45, 0.1, 0.01, own=-0.05),
+            0.5,
+            "only relative",
+            "-0.05 nats, so masking does not help; random sets lower",
+        ),
+        (a_test(0.45, 0.1, 0.01, own=0.0), 0.5, "only relative", "does not help"),
+        # Without a significant excess the own change decides nothing.
+        (a_test(-0.1, 0.05, 0.07, own=0.05), 0.5, "not established", "a fall by 0.25 nats is ruled out"),
         (
             a_test(-0.02, 0.05, 1.0),
             0.1,
@@ -59,16 +77,21 @@ def test_above_chance_is_a_binomial_test() -> None:
     assert not above_chance(1.0, 0, 0.5)
 
 
+@settings(deadline=None)
 @given(
     st.floats(-2, 2),
     st.floats(0, 2),
     st.floats(0, 1),
     st.floats(0, 1),
+    st.floats(-2, 2),
 )
-def test_nothing_is_established_without_a_corrected_test(excess: float, reach: float, p: float, recall: float) -> None:
-    word, _ = judge(a_test(excess, reach, p), recall, 60, 0.5, "margin")
-    assert (word == "established") == (p < 0.05 and excess < 0)
-    assert (word == "opposite") == (p < 0.05 and excess >= 0)
+def test_nothing_is_established_without_a_corrected_test_and_a_harm(
+    excess: float, reach: float, p: float, recall: float, own: float
+) -> None:
+    word, _ = judge(a_test(excess, reach, p, own), recall, 60, 0.5, "margin")
+    assert (word == "established") == (p < 0.05 and excess < 0 and own < 0)
+    assert (word == "opposite") == (p < 0.05 and excess >= 0 and own > 0)
+    assert (word in ("established", "opposite", "only relative")) == (p < 0.05)
 
 
 def test_every_mask_and_concept_gets_a_verdict() -> None:

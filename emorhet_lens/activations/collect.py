@@ -54,6 +54,7 @@ def collect_stats(
     seed: int = 0,
     progress: bool = True,
     checkpoint: Path | None = None,
+    keep_checkpoint: bool = False,
 ) -> ActivationStats:
     """Run every text through the model once and keep sums by concept, source and half.
 
@@ -72,6 +73,7 @@ def collect_stats(
         progress: Whether to show a progress bar.
         checkpoint: A file to which the sums go once a minute and whenever the pass is interrupted; if it is there,
             the pass goes on from it. It is deleted at the end.
+        keep_checkpoint: Whether it stays at the end, complete, so that what comes after the pass may fail.
 
     Returns:
         The statistics, on the CPU.
@@ -100,6 +102,8 @@ def collect_stats(
         "prompt": chosen.to_json(),
         "prepend_bos": encoded.prepend_bos,
         "padding_side": padding_side,
+        # Sums that another device goes on with would be rounded by both.
+        "device": device.type,
         "seed": seed,
         "corpora": [{"name": corpus.name, "sha256": corpus.digest, "counts": corpus.counts()}],
         "ids": [example.key for example in corpus],
@@ -131,7 +135,9 @@ def collect_stats(
         raise
     finally:
         bar.close()
-    if checkpoint is not None:
+    if checkpoint is not None and keep_checkpoint:
+        _save_checkpoint(stats, checkpoint, done)
+    elif checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     return stats
 

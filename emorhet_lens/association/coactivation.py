@@ -30,6 +30,7 @@ from emorhet_lens.screening.shortlist import read_texts
 from emorhet_lens.texts.corpus import Corpus
 
 MIN_TEXTS = 10
+_ALIKE = ("tokens", "prompt", "prepend_bos")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,40 @@ class Coactivation:
     texts: int
     options: dict[str, Any]
     warnings: tuple[str, ...] = ()
+
+
+def incomparable(emotion: Screen, rhetoric: Screen) -> str | None:
+    """Why neurons of two screenings have no common scores of a text; nothing where they have.
+
+    Args:
+        emotion: A screening.
+        rhetoric: Another of the same model.
+    """
+    mine, theirs = emotion.stats.options, rhetoric.stats.options
+    differing = [name for name in _ALIKE if mine[name] != theirs[name]]
+    if not differing:
+        return None
+    return f"the screenings were made with other {', '.join(differing)}; screen both in one way"
+
+
+def require_correlatable(emotion: Screen, rhetoric: Screen, corpus: Corpus, n_random: int) -> None:
+    """Refuse texts over which scores cannot be correlated, before any is read.
+
+    Args:
+        emotion: A screening.
+        rhetoric: Another.
+        corpus: The texts.
+        n_random: Matched random sets a concept.
+
+    Raises:
+        EffectsError: Texts were screened on, there are too few, or fewer than two random sets.
+    """
+    for stats in (emotion.stats, rhetoric.stats):
+        require_unseen(stats, corpus=corpus)
+    if len(corpus) < MIN_TEXTS + len(corpus.sources):
+        raise EffectsError(f"{len(corpus)} texts are too few to correlate over; give {MIN_TEXTS} and one a source more")
+    if n_random < 2:
+        raise EffectsError(f"n_random={n_random} sets cannot show how sets vary; draw at least 2 (8 by default)")
 
 
 def coactivate(
@@ -84,16 +119,10 @@ def coactivate(
         CorpusError: A text is longer than the context or has no token to count.
     """
     require_groups(emotion, rhetoric)
-    for stats in (emotion.stats, rhetoric.stats):
-        require_unseen(stats, corpus=corpus)
-    how: dict[str, Any] = {name: emotion.stats.options[name] for name in ("tokens", "prompt", "prepend_bos")}
-    differing = [name for name, value in how.items() if rhetoric.stats.options[name] != value]
-    if differing:
-        raise ScreenError(f"the screenings were made with other {', '.join(differing)}; screen both in one way")
-    if len(corpus) < MIN_TEXTS + len(corpus.sources):
-        raise EffectsError(f"{len(corpus)} texts are too few to correlate over; give {MIN_TEXTS} and one a source more")
-    if n_random < 2:
-        raise EffectsError(f"n_random={n_random} sets cannot show how sets vary; draw at least 2 (8 by default)")
+    require_correlatable(emotion, rhetoric, corpus, n_random)
+    if (why := incomparable(emotion, rhetoric)) is not None:
+        raise ScreenError(why)
+    how: dict[str, Any] = {name: emotion.stats.options[name] for name in _ALIKE}
     sides = [keeping_clear(emotion.neurons, rhetoric.neurons), keeping_clear(rhetoric.neurons, emotion.neurons)]
     drawn = [[side, *side.matched_random(seed=seed + i, n=n_random).sets] for i, side in enumerate(sides)]
     whole = {at for sets in drawn for one in sets for found in one.sets.values() for at in found}

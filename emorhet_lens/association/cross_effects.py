@@ -1,10 +1,10 @@
 """Mask the neurons of one group's concepts while the concepts of another group are read.
 
-Every cell, a masked concept and a read one, is the change of the read concept's own margin under the mask, minus that
-under matched random sets, which hold no neuron that either group selected. One direction is fixed in advance as
-primary: devices masked, emotions read, Holm-corrected over all of its cells; the other direction is exploratory. An
-effect says that the model needs these neurons for the other task too, on these texts; neurons that matter for any task
-do so as well.
+Every cell, a masked concept and a read one, is the change of the read concept's own margin (its recall, for readouts
+without margins) under the mask, minus that under matched random sets, which hold no neuron that either group selected.
+One direction is fixed in advance as primary: devices masked, emotions read, Holm-corrected over all of its cells; the
+other direction is exploratory. An effect says that the model needs these neurons for the other task too, on these
+texts; neurons that matter for any task do so as well.
 """
 
 from dataclasses import dataclass
@@ -42,9 +42,10 @@ class CrossEffects:
         """One row a mask, masked and read concept.
 
         Returns:
-            Columns mask, masked, read, neurons, n, base (accuracy without mask), own (mean change of the read
-            concept's margin, in nats), random_mean, random_sd, excess, low and high (95 %, uncorrected), df, p, p_holm
-            (over all cells of a mask), accuracy_change, family.
+            Columns mask, masked, read, neurons, n, base (accuracy without mask), measure (`margin`, in nats, or
+            `accuracy` for readouts without margins), own (mean change of the read concept's measure), random_mean,
+            random_sd, excess, low and high (95 %, uncorrected), df, p, p_holm (over all cells of a mask),
+            accuracy_change, family.
         """
         rows: list[dict[str, Any]] = []
         for mask in self.effects.masks:
@@ -64,7 +65,7 @@ class CrossEffects:
         low, high = found.interval()
         return {
             **{"mask": mask, "masked": masked, "read": read, "neurons": effects.sizes[masked], "n": len(own.margin)},
-            **{"base": own.accuracy_base, "own": found.own, "random_mean": found.random_mean},
+            **{"base": own.accuracy_base, "measure": measure, "own": found.own, "random_mean": found.random_mean},
             **{"random_sd": found.random_sd, "excess": found.excess, "low": low, "high": high},
             **{"df": found.df, "p": found.p, "accuracy_change": own.accuracy_masked - own.accuracy_base},
         }

@@ -9,11 +9,14 @@ from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.association.inputs import keeping_clear
 from emorhet_lens.causal.inputs import (
     MakeMask,
+    make_all,
     make_masks,
     mask_digest,
     neutral_texts,
+    require_acting,
     require_unseen,
     sets_digest,
+    with_costs,
 )
 from emorhet_lens.causal.neutral import encode_neutral, read_neutral
 from emorhet_lens.causal.runs import EffectPlan
@@ -78,7 +81,8 @@ def plan_cross_effects(
 
     Raises:
         EffectsError: No concept has neurons, a masked concept is read as well, texts were screened on, a mask is
-            unknown, or there are fewer than two random sets.
+            unknown, there are fewer than two random sets, or at the positions no mask would act.
+        MaskError: `where` is unknown.
         CorpusError: Two splits share a text, or a text is too long.
         ReadoutError: A split that the readout needs is missing.
         ScreenError: The neurons carry nothing to match random sets by, or a layer has too few others.
@@ -93,17 +97,19 @@ def plan_cross_effects(
         raise EffectsError(f"{', '.join(both)} would be masked and read; give texts of the other group, or use effects")
     if n_random < 2:
         raise EffectsError(f"n_random={n_random} sets cannot show how sets vary; draw at least 2 (8 by default)")
+    require_acting(where, readout)
     for one in stats:
         require_unseen(one, corpus=corpus, dev=dev, train=train)
     made = make_masks(masks, stats[0] if stats else None)
     kept = {name: {c: getattr(masked, name)[c] for c in chosen} for name in ("sets", "scores")}
     tested = keeping_clear(replace(masked, sets=kept["sets"], scores=kept["scores"]), read)
     matched = tested.matched_random(seed=seed, n=n_random)
+    make_all(made, matched)
     splits: dict[str, Any] = {"dev": dev, "train": train, "batch_size": batch_size, "progress": progress}
     questions = questions_for(corpus, contrast)
     readings = prepare_all(model, corpus, questions, readout, **splits)
     steps = cross_steps(questions, corpus.group.rest, chosen, masks=tuple(made), n_random=n_random)
-    neutral = neutral_texts(corpus, seed) if neutral is None else neutral
+    neutral, unpriced = with_costs(neutral_texts(corpus, seed) if neutral is None else neutral, where)
     options: dict[str, Any] = {
         "model": identity.to_dict(),
         "concepts": list(chosen),
@@ -120,7 +126,7 @@ def plan_cross_effects(
     files = None if folder is None else EffectFiles.open(folder, options, stale=stale)
     base, seconds = read_plain(model, readings, progress=progress)
     plain = None if neutral is None else read_neutral(model, encode_neutral(model, neutral))
-    warnings = [f"{c}: no neurons, so nothing was masked" for c in masked.concepts if not masked.sets[c]]
+    warnings = unpriced + [f"{c}: no neurons, so nothing was masked" for c in masked.concepts if not masked.sets[c]]
     if not stats:
         warnings.append("without stats= it was not checked that the test texts were not screened on")
     return EffectPlan(

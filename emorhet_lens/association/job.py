@@ -1,15 +1,15 @@
 """Compare two screenings of different groups and write the results: the steps of `emorhet associate`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from emorhet_lens.association.associate import Association, associate
-from emorhet_lens.association.coactivation import Coactivation, coactivate
+from emorhet_lens.association.coactivation import Coactivation, coactivate, incomparable, require_correlatable
 from emorhet_lens.association.cross_effects import CrossEffects, Family, finish_cross_effects
 from emorhet_lens.association.cross_plan import plan_cross_effects
-from emorhet_lens.association.files import write_association
+from emorhet_lens.association.files import ASSOCIATION_FILE, write_association
 from emorhet_lens.causal.runs import EffectPlan
 from emorhet_lens.corpora.held_out import HeldOut
 from emorhet_lens.errors import EmorhetError
@@ -24,7 +24,8 @@ class AssociationJob:
 
     Args:
         screens: The two.
-        found: What needs no model: neurons, profiles, layers, clusters.
+        found: What needs no model: neurons, profiles, layers, clusters. Its warnings say why there is no co-activation
+            where the screenings read texts in different ways.
         texts: By name of the group, what is read; nothing without a model.
         plans: By direction, the masked readings and what their tests are; the primary one first.
         folder: Gets the results.
@@ -57,17 +58,26 @@ class AssociationJob:
         notes = [*self.found.warnings, *(note for one in self.texts.values() for note in one.left_out)]
         if model is not None:
             draws: dict[str, Any] = {"n_random": self.n_random, "seed": self.seed}
-            for name, one in self.texts.items():
+            scored = self.texts if incomparable(*self.screens) is None else {}
+            for name, one in scored.items():
                 active[name] = coactivate(model, *self.screens, one.test, progress=progress, **draws)
             for way, (plan, family) in self.plans.items():
                 causal[way] = finish_cross_effects(plan, model, family=family, progress=progress)
                 notes += causal[way].effects.warnings
-        try:
-            write_association(self.folder, self.found, active, causal, **self.facts)
-        except EmorhetError as error:
-            # The tables are written, and pictures can be drawn from them later.
-            notes.append(str(error))
+        notes += _write(self, active, causal)
         return causal, tuple(notes)
+
+
+def _write(
+    job: AssociationJob, active: Mapping[str, Coactivation], causal: Mapping[str, CrossEffects]
+) -> tuple[str, ...]:
+    """Write what there is, and say what could not be drawn."""
+    try:
+        write_association(job.folder, job.found, active, causal, **job.facts)
+    except EmorhetError as error:
+        # The tables are written, and pictures can be drawn from them later.
+        return (str(error),)
+    return ()
 
 
 def plan_association_job(
@@ -86,7 +96,7 @@ def plan_association_job(
     facts: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> AssociationJob:
-    """Compute what needs no model, and plan the readings.
+    """Compute what needs no model, write it unless an earlier run did, and plan the readings.
 
     Args:
         model: The model of both screenings; nothing where there are no texts.
@@ -104,10 +114,19 @@ def plan_association_job(
         progress: Whether to show progress bars.
 
     Returns:
-        The job, with the errors of `associate` and `plan_cross_effects`.
+        The job, with the errors of `require_correlatable`, `associate` and `plan_cross_effects`.
     """
-    asked = readout_named(readout)
+    asked, apart = readout_named(readout), incomparable(*screens)
+    if apart is None:
+        for one in texts.values():
+            require_correlatable(*screens, one.test, n_random)
     found = associate(*screens, draws=draws, shuffles=shuffles, seed=seed)
+    if texts and apart is not None:
+        found = replace(found, warnings=(*found.warnings, f"no co-activation: {apart}"))
+    job = AssociationJob(screens, found, texts, {}, folder, n_random, seed, dict(facts or {}))
+    if texts and not (folder / ASSOCIATION_FILE).exists():
+        # Readings may fail. What an earlier run wrote is replaced only once there is as much again.
+        _write(job, {}, {})
     plans: dict[str, tuple[EffectPlan, Family]] = {}
     for number, read in enumerate(screens):
         masked, name = screens[1 - number], read.stats.group.name
@@ -130,4 +149,4 @@ def plan_association_job(
             progress=progress,
         )
         plans[f"{masked.stats.group.name} masked, {name} read"] = (plan, "exploratory" if number else "primary")
-    return AssociationJob(screens, found, texts, plans, folder, n_random, seed, dict(facts or {}))
+    return replace(job, plans=plans)

@@ -61,7 +61,7 @@ def heat_maps(
         maps.append(HeatMap(title, grid(table, "excess"), note=f"exploratory; {texts} texts"))
     for table in causal:
         part = table[table["mask"] == table["mask"].iloc[0]].rename(columns={"masked": "first", "read": "second"})
-        title = f"{part['mask'].iloc[0]} masks: change beyond random sets"
+        title = f"{part['mask'].iloc[0]} masks: {part['measure'].iloc[0]} beyond random sets"
         maps.append(
             HeatMap(
                 title,

@@ -19,7 +19,8 @@ class AssociationTables:
 
     Args:
         table: One row a pair of concepts.
-        effects: One row a direction, mask, masked and read concept; nothing where no neurons were masked.
+        effects: One row a direction, mask, masked and read concept, with the measure; nothing where no neurons were
+            masked.
         options: How it was computed.
         questions: By direction, the labels of each question that was asked.
         warnings: What a reader has to know.
@@ -42,6 +43,9 @@ class AssociationTables:
         ways = facts["cross_effects"]
         # An earlier table may lie beside an association that was made again without effects.
         effects = read_table(folder / CROSS_FILE) if ways else None
+        if effects is not None and "measure" not in effects:
+            # Earlier versions did not record it, and judged every cell as a margin.
+            effects = effects.assign(measure="margin")
         notes = [*facts["warnings"], *(f"{way}: {note}" for way, one in ways.items() for note in one["warnings"])]
         asked = {way: tuple(tuple(labels) for labels in one["questions"]) for way, one in ways.items()}
         return cls(read_table(folder / ASSOCIATION_FILE), effects, facts["options"], asked, tuple(notes))

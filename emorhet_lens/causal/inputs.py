@@ -9,6 +9,10 @@ from emorhet_lens.errors import EffectsError
 from emorhet_lens.masks import mask_kinds
 from emorhet_lens.masks.gated import Gated
 from emorhet_lens.masks.mask import Mask
+from emorhet_lens.masks.mask_positions import require_where
+from emorhet_lens.readouts.probe import Probe
+from emorhet_lens.readouts.readout import Readout
+from emorhet_lens.readouts.zero_shot import FewShot, ZeroShot
 from emorhet_lens.screening.neurons import MatchedSets, Neurons
 from emorhet_lens.texts.corpus import Corpus
 
@@ -23,7 +27,7 @@ def make_masks(masks: Sequence[str] | Mapping[str, MakeMask], stats: ActivationS
         EffectsError: A name is unknown, or needs statistics that were not given.
     """
     if isinstance(masks, Mapping):
-        return dict(masks)
+        return {name: _once(make) for name, make in masks.items()}
     names = (masks,) if isinstance(masks, str) else tuple(masks)
     unknown = sorted(set(names) - {"zero", *NEEDS_STATS})
     if unknown:
@@ -41,7 +45,33 @@ def make_masks(masks: Sequence[str] | Mapping[str, MakeMask], stats: ActivationS
             return lambda neurons: mask_kinds.mean(neurons, stats)
         return lambda neurons: mask_kinds.attenuate(neurons, stats)
 
-    return {name: make(name) for name in names}
+    return {name: _once(make(name)) for name in names}
+
+
+def _once(make: MakeMask) -> MakeMask:
+    """The same masks, each made when it is asked for first."""
+    made: dict[object, Mask | Gated] = {}
+
+    def mask_of(neurons: Neurons) -> Mask | Gated:
+        key = (tuple(neurons.sets.items()), tuple(neurons.scores.items()))
+        if key not in made:
+            made[key] = make(neurons)
+        return made[key]
+
+    return mask_of
+
+
+def make_all(made: Mapping[str, MakeMask], matched: MatchedSets | None) -> None:
+    """Make the masks of all random sets, so that what is wrong with one is known before anything is read.
+
+    Args:
+        made: Functions from neurons to a mask, from `make_masks`.
+        matched: The random sets, if there are any. Errors are those of the functions.
+    """
+    for one in () if matched is None else matched.sets:
+        for concept in one.concepts:
+            for make in made.values():
+                make(one[concept])
 
 
 def require_unseen(stats: ActivationStats | None, **parts: Corpus | None) -> None:
@@ -66,6 +96,40 @@ def neutral_texts(corpus: Corpus, seed: int, n: int = 32) -> Corpus | None:
         return None
     rest = corpus.where(lambda example: example.label == corpus.group.rest)
     return rest.balanced(max(1, n // len(rest.sources)), seed=seed)
+
+
+def require_acting(where: str, readout: Readout | None) -> None:
+    """Refuse positions at which no mask would act while answers are read.
+
+    Args:
+        where: At which positions masks act.
+        readout: How predictions are read; `ZeroShot()` where nothing is given.
+
+    Raises:
+        MaskError: `where` is unknown.
+        EffectsError: It is `"generated"`, and the readout reads prompts in one pass and lets nothing be written.
+    """
+    require_where(where)
+    if where == "generated" and (readout is None or isinstance(readout, ZeroShot | FewShot | Probe)):
+        raise EffectsError(
+            f'where="generated": {type(readout or ZeroShot()).__name__} reads prompts and nothing is written, so no '
+            "mask would act; read with Generated() (--readout generated), or choose other positions"
+        )
+
+
+def with_costs(neutral: Corpus | None, where: str) -> tuple[Corpus | None, list[str]]:
+    """Neutral texts that can show what masks at some positions cost, and a warning where none can.
+
+    Args:
+        neutral: Texts for the side effects, if there are any.
+        where: At which positions masks act. No token comes after the last one of a neutral text and none is generated
+            after it, so that a mask there would always seem to cost nothing.
+    """
+    if neutral is None or where not in ("last", "generated"):
+        return neutral, []
+    return None, [
+        f"side effects were not measured: where={where!r} acts where no prediction of neutral text is counted"
+    ]
 
 
 def mask_digest(mask: Mask | Gated) -> str:

@@ -7,7 +7,7 @@ other numbers are exploratory. `p_any` is the paired test that passes random set
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -16,7 +16,7 @@ import torch
 from emorhet_lens.causal.changes import Change, Measure
 from emorhet_lens.causal.inference import Excess, bootstrap_interval, excess_over_random, holm, paired_p
 from emorhet_lens.causal.side_effects import SideEffect
-from emorhet_lens.causal.steps import ADAPTIVE, OWN, SAME_DOSE, Step
+from emorhet_lens.causal.steps import ADAPTIVE, OWN, SAME_DOSE, Step, claims
 from emorhet_lens.errors import EffectsError
 from emorhet_lens.readouts.answers import Answers
 from emorhet_lens.readouts.questions import Question
@@ -123,19 +123,23 @@ class Effects:
 
         Returns:
             Under which mask the random sets are, and the comparison by the primary measure. For tuned masks that of
-            the two with the larger p.
+            the two with the larger p; where one says that the set does more and the other that it does less, they
+            contradict each other, and p is 1.
         """
         kinds = (mask, SAME_DOSE) if mask == ADAPTIVE and SAME_DOSE in self.masks else (mask,)
         found = [(kind, excess) for kind in kinds if (excess := self.excess_over(kind, concept)) is not None]
-        return max(found, key=lambda one: math.inf if math.isnan(one[1].p) else one[1].p, default=None)
+        weaker = max(found, key=lambda one: math.inf if math.isnan(one[1].p) else one[1].p, default=None)
+        if weaker is None or math.isnan(weaker[1].p) or len({one.excess > 0 for _, one in found if one.excess}) < 2:
+            return weaker
+        return weaker[0], replace(weaker[1], p=1.0)
 
     def primary(self) -> pd.DataFrame:
         """The primary family: one row a kind of mask and concept.
 
         Returns:
             Columns mask, concept, neurons, n, own (mean change of the own margin, in nats), random_mean, random_sd,
-            excess, low and high (95 %, uncorrected), df, p, p_holm (over the concepts, within the kind of mask), and
-            against: the mask of the random sets, see `excess`.
+            excess, low and high (95 %, uncorrected), df, p, p_holm (over the concepts, within the kind of mask),
+            against: the mask of the random sets, see `excess`, and family: see `emorhet_lens.causal.steps.claims`.
         """
         rows: list[dict[str, Any]] = []
         for mask in self.masks:
@@ -151,8 +155,9 @@ class Effects:
                         | {"own": excess.own, "random_mean": excess.random_mean, "random_sd": excess.random_sd}
                         | {"excess": excess.excess, "low": low, "high": high, "df": excess.df}
                         | {"p": excess.p, "p_holm": p_holm, "against": against}
+                        | {"family": "primary" if claims(mask, self.masks) else "exploratory"}
                     )
-        columns = ("own", "random_mean", "random_sd", "excess", "low", "high", "df", "p", "p_holm", "against")
+        columns = ("own", "random_mean", "random_sd", "excess", "low", "high", "df", "p", "p_holm", "against", "family")
         return pd.DataFrame(rows, columns=["mask", "concept", "neurons", "n", *columns])
 
     def matrix(self, mask: str, measure: Measure = "margin") -> pd.DataFrame:
@@ -218,7 +223,7 @@ class Effects:
             "specificity": self._specificity(mask, masked) if own else math.nan,
             "ppl_ratio": side.ppl_ratio,
             "kl": side.kl,
-            "family": "primary" if tested else "exploratory",
+            "family": "primary" if tested and claims(mask, self.masks) else "exploratory",
         }
 
     @property

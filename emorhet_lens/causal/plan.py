@@ -11,11 +11,14 @@ from typing import Any, Literal
 from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.causal.inputs import (
     MakeMask,
+    make_all,
     make_masks,
     mask_digest,
     neutral_texts,
+    require_acting,
     require_unseen,
     sets_digest,
+    with_costs,
     with_texts,
 )
 from emorhet_lens.causal.neutral import encode_neutral, read_neutral
@@ -128,13 +131,15 @@ def plan_effects(
 
     Raises:
         EffectsError: No concept has both neurons and test texts, test or development texts were screened on, a mask or
-            a control is unknown, or there are fewer than two random sets.
+            a control is unknown, there are fewer than two random sets, or at the positions no mask would act.
+        MaskError: `where` is unknown.
         CorpusError: Two splits share a text, or a text is too long.
         ReadoutError: A split that the readout needs is missing.
         ScreenError: The neurons carry nothing to match random sets by, or a layer has too few others.
         StoreError: The neurons are of another model, or the folder holds another measurement.
     """
     neurons.model.require_same(identity := identify(model))
+    require_acting(where, readout)
     made = make_masks(masks, stats)
     require_unseen(stats, corpus=corpus, dev=dev)
     tested, warnings = with_texts(neurons, corpus)
@@ -145,9 +150,11 @@ def plan_effects(
     questions = questions_for(corpus, contrast) if question is None else (question,)
     steps = plan_steps(questions, chosen, masks=tuple(made), controls=controls, n_random=n_random)
     matched = tested.matched_random(seed=seed, n=n_random) if "random" in controls else None
+    make_all(made, matched)
     splits: dict[str, Any] = {"dev": dev, "train": train, "batch_size": batch_size, "progress": progress}
     readings = prepare_all(model, corpus, questions, readout, **splits)
-    neutral = neutral_texts(corpus, seed) if neutral is None else neutral
+    neutral, unpriced = with_costs(neutral_texts(corpus, seed) if neutral is None else neutral, where)
+    warnings += unpriced
     options: dict[str, Any] = {
         "model": identity.to_dict(),
         "concepts": list(chosen),

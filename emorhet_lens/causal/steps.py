@@ -13,6 +13,16 @@ ADAPTIVE, SAME_DOSE = "adaptive", "same_dose"
 """Kinds of mask: every set at its own tuned dose, and the random sets at the dose of the concept's own set."""
 
 
+def claims(mask: str, masks: Sequence[str]) -> bool:
+    """Whether the tests of a kind of mask are claims; those at the same dose are half of the test of adaptive masks.
+
+    Args:
+        mask: The kind.
+        masks: All kinds that were measured.
+    """
+    return mask != SAME_DOSE or ADAPTIVE not in masks
+
+
 @dataclass(frozen=True, order=True)
 class Step:
     """One question read under one mask.

@@ -1,13 +1,13 @@
 """The folder in which a measurement of effects keeps every reading as it is made."""
 
 import json
-import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from emorhet_lens.causal.options import differing
 from emorhet_lens.causal.outcomes import Effects
 from emorhet_lens.causal.side_effects import SideEffect
 from emorhet_lens.causal.steps import Step
@@ -16,8 +16,6 @@ from emorhet_lens.readouts.answers import Answers
 from emorhet_lens.store import read_json, write_json, write_text
 
 PLAN_FILE = "plan.json"
-ROUNDING = 1e-2
-"""What was fitted or calibrated, in nats, may differ by so much: another number of threads rounds differently."""
 
 
 def write_effects(folder: Path, effects: Effects, **facts: Any) -> None:
@@ -68,15 +66,14 @@ class EffectFiles:
         path = folder / PLAN_FILE
         mine = json.loads(json.dumps(options))
         if path.exists():
-            found = read_json(path, kind="effect-plan")
-            differing = [name for name, value in mine.items() if not _alike(value, found.get(name))]
-            if differing and stale == "replace":
+            others = differing(mine, read_json(path, kind="effect-plan"))
+            if others and stale == "replace":
                 for part in ("answers", "side"):
                     shutil.rmtree(folder / part, ignore_errors=True)
                 write_json(path, mine, kind="effect-plan")
-            elif differing:
+            elif others:
                 raise StoreError(
-                    f"{folder} holds a measurement with other {', '.join(differing)}; name another folder, or delete it"
+                    f"{folder} holds a measurement with other {', '.join(others)}; name another folder, or delete it"
                 )
         else:
             write_json(path, mine, kind="effect-plan")
@@ -119,14 +116,3 @@ class EffectFiles:
 
     def _side(self, mask: str, concept: str) -> Path:
         return self.folder / "side" / f"{mask}.{concept}.json"
-
-
-def _alike(mine: Any, found: Any) -> bool:
-    """Equal, but for the rounding of fitted numbers."""
-    if isinstance(mine, float) and isinstance(found, float):
-        return math.isclose(mine, found, rel_tol=ROUNDING, abs_tol=ROUNDING)
-    if isinstance(mine, dict) and isinstance(found, dict):
-        return mine.keys() == found.keys() and all(_alike(value, found[name]) for name, value in mine.items())
-    if isinstance(mine, list) and isinstance(found, list):
-        return len(mine) == len(found) and all(map(_alike, mine, found))
-    return bool(mine == found)

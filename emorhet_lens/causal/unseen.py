@@ -63,6 +63,8 @@ def choose_unseen(
 ) -> Unseen:
     """Choose texts that a screening has not seen, and give the readout its part of them.
 
+    They are loaded as the screening's were: from the hub, and without labels of no concept, where it was told so.
+
     Args:
         screen: The screening.
         corpora: Names or files; see `emorhet_lens.corpora.held_out.load_held_out`, for this, limit, min_texts and
@@ -78,12 +80,21 @@ def choose_unseen(
 
     Raises:
         ReadoutError: There is no readout of that name.
-        CorpusError: Nothing unseen is left, or a concept has too few texts.
+        CorpusError: A corpus cannot be loaded, nothing unseen is left, or a concept has too few texts.
     """
     asked = readout_named(readout)
-    seen = frozenset(screen.stats.options["ids"])
+    options = screen.stats.options
     texts = load_held_out(
-        list(corpora), screen.stats.group, seen=seen, limit=limit, min_texts=min_texts, data_dir=data_dir, seed=seed
+        list(corpora),
+        screen.stats.group,
+        seen=frozenset(options["ids"]),
+        limit=limit,
+        min_texts=min_texts,
+        data_dir=data_dir,
+        # Statistics that `emorhet screen` has not written do not say.
+        hub=options.get("hub", False),
+        unknown=options.get("unknown", "error"),
+        seed=seed,
     )
     dev, train = lessons_of(readout, texts.dev, seed)
     return Unseen(screen, texts, asked, dev, train)

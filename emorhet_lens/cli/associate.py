@@ -59,7 +59,8 @@ def associate_command(
 ) -> None:
     """Shared neurons, profiles, layers and clusters of two screenings; writes association.csv, .json and pictures.
 
-    With --corpus also co-activation on these texts, and effects: devices masked while emotions are read, and back.
+    With --corpus also co-activation on these texts, unless the screenings read texts in different ways, and effects:
+    devices masked while emotions are read, and back.
     """
     with explaining():
         require_readout(readout)

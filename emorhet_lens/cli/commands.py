@@ -117,6 +117,8 @@ def screen_command(
             prompt=prompt,
             batch_size="auto" if batch_size is None else batch_size,
             long_texts=long_texts,
+            hub=hub,
+            drop_unknown=drop_unknown,
             shuffles=shuffles,
             seed=seed,
             progress=progress,

@@ -49,6 +49,7 @@ def say_costs(plan: StudyPlan, model: LensModel) -> None:
         plan: The study.
         model: Reads a few texts, for the minutes.
     """
+    plan.require_layers(model)
     seconds = plan.seconds(model)
     table = Table(
         "group",
@@ -73,6 +74,8 @@ def say_costs(plan: StudyPlan, model: LensModel) -> None:
         "loops that end early and texts shorter than those measured need less",
         highlight=False,
     )
+    if unknown := sorted({cost.stage.owner for cost in plan.costs if not cost.done} - seconds.keys()):
+        console.print(f"the minutes leave out {', '.join(unknown)}, whose texts are not asked about", highlight=False)
     if any(cost.stage.name == "curves" and not cost.done for cost in plan.costs):
         console.print(
             "curves: every token that is written counts as a text, though it takes much less; a text that ends early "

@@ -137,7 +137,8 @@ def summarize_effects(effects: Effects) -> None:
         *("mask", "concept", "neurons", "n", "own change", "random sets", "excess", "95 % interval", "p (Holm)"),
         title=f"primary tests: change of the own {effects.measure} ({unit}) beyond {effects.n_random} random sets",
     )
-    for row in effects.primary().itertuples():
+    tests = effects.primary()
+    for row in tests[tests["family"] == "primary"].itertuples():
         table.add_row(
             *(str(row.mask), str(row.concept), str(row.neurons), str(row.n), f"{row.own:+.3f}"),
             f"{row.random_mean:+.3f} ± {row.random_sd:.3f}",

@@ -4,7 +4,9 @@ Unseen means other ids. Texts of one source stay alike in register and topic; wh
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from emorhet_lens.corpora.named import load_corpus, split_names
@@ -40,6 +42,8 @@ def load_held_out(
     limit: int | None = 100,
     min_texts: int = MIN_TEXTS,
     data_dir: Path | None = None,
+    hub: bool = False,
+    unknown: str = "error",
     seed: int = 0,
 ) -> HeldOut:
     """Load texts that a screening has not used.
@@ -53,19 +57,22 @@ def load_held_out(
         seen: Keys of the texts that were screened on.
         limit: Most test texts a label and source.
         min_texts: A concept with fewer test texts in a source is left out there, with a note.
-        data_dir: See `load_corpus`.
+        data_dir: See `load_corpus`, for this, hub and unknown.
+        hub: Whether publishers' data sets may be taken from the hub.
+        unknown: What a label that is not the group's does.
         seed: Of all draws.
 
     Returns:
         Both parts.
 
     Raises:
-        CorpusError: Nothing unseen is left, or `limit` is not positive.
+        CorpusError: A corpus cannot be loaded, nothing unseen is left, or `limit` is not positive.
     """
     devs: list[Corpus] = []
     tests: list[Corpus] = []
     for name in names:
-        dev, test = _parts(name, group, seen, data_dir, seed)
+        load = partial(load_corpus, name, group=group, data_dir=data_dir, hub=hub, unknown=unknown)
+        dev, test = _parts(load, split_names(name, data_dir, hub=hub), seen, seed)
         devs.append(dev.balanced(DEV_TEXTS, seed=seed))
         tests.append(test)
     # Before the limit: who asks for few texts gets few.
@@ -74,16 +81,12 @@ def load_held_out(
 
 
 def _parts(
-    name: str, group: ConceptGroup, seen: frozenset[str], data_dir: Path | None, seed: int
+    load: Callable[..., Corpus], splits: tuple[str, ...], seen: frozenset[str], seed: int
 ) -> tuple[Corpus, Corpus]:
-    if {"dev", "test"} <= set(split_names(name, data_dir)):
-        parts = (load_corpus(name, split=part, group=group, data_dir=data_dir) for part in ("dev", "test"))
-        dev, test = (_unseen(part, seen) for part in parts)
+    if {"dev", "test"} <= set(splits):
+        dev, test = (_unseen(load(split=part), seen) for part in ("dev", "test"))
         return dev, test
-    if split_names(name, data_dir):
-        whole = load_corpus(name, split="test", group=group, data_dir=data_dir)
-    else:
-        whole = load_corpus(name, group=group, data_dir=data_dir)
+    whole = load(split="test") if splits else load()
     divided = _unseen(whole, seen).split({"dev": 0.4, "test": 0.6}, seed=seed, keep_together=TIES)
     return divided["dev"], divided["test"]
 

@@ -14,6 +14,7 @@ from emorhet_lens.errors import CorpusError
 Fields = Mapping[str, Any]
 
 NO_RESPONSE = "no response"
+NO_TEXT = "no text"
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,10 @@ def flute(row: Row) -> Iterator[Labelled]:
 
 
 def isarcasm(row: Row) -> Iterator[Labelled]:
-    """A tweet with a bit, or a word, for sarcasm."""
+    """A tweet with a bit, or a word, for sarcasm; it may be blank."""
     label = row.given("sarcastic") or row.cell("sarcasm_label")
     text = row.line("text" if "text" in row.fields else "tweet")
-    yield Labelled(str(row.number), text, (label,), row.given("sarcasm_type"))
+    yield Labelled(str(row.number), text, (label if text else NO_TEXT,), row.given("sarcasm_type"))
 
 
 Reader = Callable[[Row], Iterator[Labelled]]

@@ -34,8 +34,16 @@ def names(data_dir: str | Path | None = None) -> tuple[str, ...]:
     return (*(name for name in known() if facts(name).form == "built-in"), *sorted(folders(data_dir)))
 
 
-def split_names(name: str | Path, data_dir: str | Path | None = None) -> tuple[str, ...]:
+def split_names(name: str | Path, data_dir: str | Path | None = None, *, hub: bool = False) -> tuple[str, ...]:
     """The splits of a data set that is here; none for files and data sets without splits.
+
+    Args:
+        name: As `load_corpus` takes it.
+        data_dir: The directory with the data sets, see `names`.
+        hub: Whether the splits on the hub count for a publisher's data set that is not here.
+
+    Returns:
+        Train, dev and test first, where there are any.
 
     Raises:
         CorpusError: The directory of data sets does not exist.
@@ -44,9 +52,10 @@ def split_names(name: str | Path, data_dir: str | Path | None = None) -> tuple[s
     if about is not None and about.form == "built-in":
         return SPLITS
     folder = folders(data_dir).get(str(name))
-    if folder is None:
-        return ()
-    found = tuple(split_files(folder))
+    if folder is not None:
+        found = tuple(split_files(folder))
+    else:
+        found = tuple(about.hub.splits) if hub and about is not None and about.hub is not None else ()
     return () if about is not None and about.form == "publisher" and found == (WHOLE,) else found
 
 

@@ -18,8 +18,16 @@ HUB_SPLITS = MappingProxyType({WHOLE: "train", "dev": "validation"})
 
 Numbered = Iterator[tuple[int, Fields]]
 
-# Quotation marks within a comment are not always doubled.
-GOEMOTIONS = Table("\t", ("text", "ids", "id"), strict=False)
+TABLES = MappingProxyType(
+    {
+        # Quotation marks within a comment are not always doubled.
+        "GoEmotions": Table("\t", ("text", "ids", "id"), strict=False),
+        # Sentences begin with a quotation and go on after it; none is doubled.
+        "HYPO": Table("\t", quoted=False),
+    }
+)
+"""By data set, tables that their file's ending does not describe."""
+
 ISEAR_WITHOUT_HEADER = Table(",", ("Field1", "SIT", "blank"))
 ISEAR_DELIMITERS = "|\t;,"
 
@@ -37,9 +45,7 @@ def file_rows(about: Facts, file: Path) -> Numbered:
     Raises:
         CorpusError: See `read_rows`.
     """
-    if about.name == "GoEmotions":
-        return read_rows(file, GOEMOTIONS)
-    return read_rows(file, _isear_table(file)) if about.name == "ISEAR" else read_rows(file)
+    return read_rows(file, _isear_table(file) if about.name == "ISEAR" else TABLES.get(about.name))
 
 
 def label_codes(about: Facts, folder: Path) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emorhet_lens.activations.stats import ActivationStats
-from emorhet_lens.causal.inputs import mask_digest, require_unseen, sets_digest
+from emorhet_lens.causal.inputs import mask_digest, require_acting, require_unseen, sets_digest
 from emorhet_lens.causal.steps import OWN
 from emorhet_lens.causal.store import EffectFiles
 from emorhet_lens.cross_signal.injections import injections, require_injections
@@ -110,8 +110,8 @@ def plan_enhance(
 
     Raises:
         EffectsError: A dose, form or choice cannot be used, all sets are empty, there are fewer than two random sets,
-            or texts were screened on.
-        MaskError: The statistics hold no text of a concept, or nothing to compare it with.
+            texts were screened on, or at the positions nothing would be injected.
+        MaskError: `where` is unknown, or the statistics hold no text of a concept, or nothing to compare it with.
         CorpusError: Two splits share a text, or a text is too long.
         ReadoutError: A split that the readout needs is missing.
         ScreenError: The neurons carry nothing to match random sets by, or a layer has too few others.
@@ -120,6 +120,7 @@ def plan_enhance(
     neurons.model.require_same(identity := identify(model))
     # What costs no pass goes first, so that its errors cost none.
     require_injections(omegas, choice, form, n_random)
+    require_acting(where, readout)
     require_unseen(stats, corpus=corpus, dev=dev)
     names = [concept for concept in neurons.concepts if neurons.sets[concept]]
     if not names:

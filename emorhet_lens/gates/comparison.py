@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from emorhet_lens.activations.stats import ActivationStats
-from emorhet_lens.causal.inputs import neutral_texts, require_unseen, sets_digest, with_texts
+from emorhet_lens.causal.inputs import (
+    neutral_texts,
+    require_acting,
+    require_unseen,
+    sets_digest,
+    with_costs,
+    with_texts,
+)
 from emorhet_lens.causal.neutral import encode_neutral, read_neutral
 from emorhet_lens.causal.store import EffectFiles
 from emorhet_lens.errors import EffectsError
@@ -120,12 +127,15 @@ def plan_gates(
     """
     neurons.model.require_same(identity := identify(model))
     rising = _doses(mask, doses, target, n_random)
+    require_acting(where, readout)
     require_unseen(stats, dev=dev, test=test)
     chosen, warnings = with_texts(_only(neurons, concepts), test)
     require_names(chosen.sets)
     lent = neutral_texts(test, seed, NEUTRAL_TEXTS) if neutral is None else neutral
     if lent is None:
         raise EffectsError("the test texts hold none of the rest, so nothing says what a mask costs; give neutral=")
+    if unpriced := with_costs(lent, where)[1]:
+        raise EffectsError(f"{unpriced[0]}; there is nothing to compare, choose other positions")
     matched = chosen.matched_random(seed=seed, n=n_random) if n_random else None
     halves = dev.split({"loop": 0.5, "calibrate": 0.5}, seed=seed)
     how = ZeroShot() if readout is None else readout

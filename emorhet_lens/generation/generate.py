@@ -8,7 +8,7 @@ position of the prompt: a mask on what was written acts from the second token on
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from tqdm.auto import tqdm
@@ -91,7 +91,9 @@ def generate(
         ReadoutError: An option is out of range.
         StoreError: A mask is of another model.
     """
-    _require_options(apply_to, max_new_tokens, temperature, top_p, batch_size)
+    require_options(
+        apply_to=apply_to, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, batch_size=batch_size
+    )
     require_evaluation(model)
     per_prompt = list(masks) if isinstance(masks, Sequence) else [masks] * len(prompts)
     if len(per_prompt) != len(prompts):
@@ -164,9 +166,20 @@ def encode_prompts(
     return tuple(encoded)
 
 
-def _require_options(
-    apply_to: str, max_new_tokens: int, temperature: float, top_p: float, batch_size: BatchSize
+def require_options(
+    *,
+    apply_to: str = "all",
+    max_new_tokens: int = 40,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    batch_size: BatchSize = "auto",
+    **_others: Any,
 ) -> None:
+    """Refuse options of `generate` that are out of range; those that are left out are allowed.
+
+    Raises:
+        ReadoutError: One is.
+    """
     if apply_to not in get_args(ApplyTo):
         raise ReadoutError(f"apply_to={apply_to!r} is unknown; it is one of {', '.join(get_args(ApplyTo))}")
     small = batch_size != "auto" and batch_size < 1

@@ -20,8 +20,14 @@ from emorhet_lens.generation.outputs import outputs_of
 from emorhet_lens.generation.residual_layer import choose_layer
 from emorhet_lens.generation.residual_steering import residual_differences
 from emorhet_lens.generation.residual_texts import load_residual_texts
-from emorhet_lens.generation.tradeoff import TradeoffPlan, plan_tradeoff
-from emorhet_lens.generation.tradeoff_methods import by_neurons, by_prompt, by_random_neurons, by_residual
+from emorhet_lens.generation.tradeoff import TradeoffPlan, plan_tradeoff, require_tradeoff
+from emorhet_lens.generation.tradeoff_methods import (
+    by_neurons,
+    by_prompt,
+    by_random_neurons,
+    by_residual,
+    require_strengths,
+)
 from emorhet_lens.generation.tradeoff_outcomes import Tradeoff
 from emorhet_lens.generation.tradeoff_pictures import write_tradeoff_picture
 from emorhet_lens.models.hosts import LensModel
@@ -134,45 +140,43 @@ def plan_curves_job(
 
     Raises:
         EffectsError: A concept or prompt is given twice or not at all, or the judge cannot tell a concept.
-        CorpusError: A corpus cannot be used, or the judge would not be independent of what it judges.
-        MaskError: A strength is 0, or a concept has no neurons or no residual difference.
+        CorpusError: A corpus cannot be used, the judge would not be independent of what it judges, or a concept has
+            no residual difference.
+        MaskError: A strength is 0, given twice or not finite, or a concept has no neurons.
         PromptError: A prompt does not fit into the context.
+        ReadoutError: An option of writing is out of range.
         StoreError: The folder holds another measurement.
     """
+    # What costs no pass goes first, so that its errors cost none.
     if len(set(prompts)) < len(prompts):
         raise EffectsError("a prompt is given twice; intervals are over prompts, so give each once")
+    chosen = screen.neurons if neurons is None else screen.neurons.head(neurons)
+    own = by_neurons(chosen, screen.stats, strengths, form=form)
+    random = by_random_neurons(model, chosen, screen.stats, strengths, form=form, n_random=n_random, seed=seed)
+    asked = by_prompt()
+    require_strengths("residual", residual_strengths)
     group = screen.stats.group
     judged = load_judge_texts(
         judge_corpora, group, concepts=concepts, prompts=prompts, limit=judge_texts, data_dir=data_dir, seed=seed
     )
     require_unscreened(judged, screen.stats.sources, screen.stats.options["ids"])
-    train, dev = load_residual_texts(corpora, group, limit=texts, data_dir=data_dir, seed=seed)
+    train, dev = load_residual_texts(corpora, group, concepts=concepts, limit=texts, data_dir=data_dir, seed=seed)
     require_other_sources(judged, train)
+    writing: dict[str, Any] = {
+        "template": template,
+        "folder": folder / GENERATIONS_PLACE,
+        "max_new_tokens": max_new_tokens,
+        "batch_size": batch_size,
+    }
+    require_tradeoff(model, concepts, prompts, [own, random, asked], **writing)
     judge = train_judge(judged, screened=screen.stats, seed=seed)
     differences = residual_differences(model, train, batch_size=batch_size, progress=progress)
     layers = {
         concept: choose_layer(model, differences, concept, dev, batch_size=batch_size, progress=progress)
         for concept in concepts
     }
-    chosen = screen.neurons if neurons is None else screen.neurons.head(neurons)
-    methods = [
-        by_neurons(chosen, screen.stats, strengths, form=form),
-        by_random_neurons(model, chosen, screen.stats, strengths, form=form, n_random=n_random, seed=seed),
-        by_residual(differences, {concept: layer for concept, (layer, _) in layers.items()}, residual_strengths),
-        by_prompt(),
-    ]
-    plan = plan_tradeoff(
-        model,
-        concepts,
-        prompts,
-        methods,
-        judge,
-        template=template,
-        folder=folder / GENERATIONS_PLACE,
-        progress=progress,
-        max_new_tokens=max_new_tokens,
-        batch_size=batch_size,
-    )
+    shifted = by_residual(differences, {concept: layer for concept, (layer, _) in layers.items()}, residual_strengths)
+    plan = plan_tradeoff(model, concepts, prompts, [own, random, shifted, asked], judge, progress=progress, **writing)
     facts = {
         "screen": {"preset": screen.preset, "corpora": screen.stats.options["corpora"]},
         "corpora": {"residual": list(corpora), "judge": list(judge_corpora)},

@@ -4,6 +4,8 @@ Known as contrastive activation addition (Rimsky et al., 2024), and here the bas
 be compared with. The difference holds everything in which the two kinds of texts differ, register and topic included.
 """
 
+import hashlib
+import json
 from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -105,12 +107,14 @@ class ResidualDifferences:
         direction: Mean of the concept's texts minus mean of the rest's, after every block; the mean over sources.
         model: The model that they were read from.
         texts: Number of texts by label.
+        digest: SHA-256 of these texts and of how they were read: equal for directions that differ by rounding only.
     """
 
     concepts: tuple[str, ...]
     direction: Float[Tensor, "concept layer model"]
     model: ModelIdentity
     texts: dict[str, int]
+    digest: str
 
     def shift(self, concept: str, layer: int, strength: float = 1.0) -> ResidualShift:
         """The direction of one concept at one layer.
@@ -152,7 +156,8 @@ def residual_differences(
     require_evaluation(model)
     names = _hook_names(model)
     concepts, weights = _contrasts(corpus)
-    encoded = encode_corpus(model, corpus, prompt=as_prompt(prompt), tokens=tokens)
+    form = as_prompt(prompt)
+    encoded = encode_corpus(model, corpus, prompt=form, tokens=tokens)
 
     def read(batch: Batch) -> Float[Tensor, "batch column"]:
         share = batch.keep / batch.keep.sum(1, keepdim=True)
@@ -171,7 +176,19 @@ def residual_differences(
     rows = Passes(batch_size, progress=progress).run(model, encoded, read, what="residual stream")
     means = rearrange(rows, "example (layer model) -> example layer model", layer=len(names))
     direction = einsum(weights, means, "concept example, example layer model -> concept layer model")
-    return ResidualDifferences(concepts, direction, identify(model), corpus.counts())
+    digest = hashlib.sha256(json.dumps([corpus.digest, form.to_json(), tokens]).encode()).hexdigest()
+    return ResidualDifferences(concepts, direction, identify(model), corpus.counts(), digest)
+
+
+def contrasting_sources(corpus: Corpus) -> dict[str, list[str]]:
+    """By concept the sources that hold texts of it and of the rest; without concepts that have no such source."""
+    rest = corpus.group.rest
+    cells = Counter((example.source, example.label) for example in corpus)
+    found = {
+        concept: [source for source in corpus.sources if cells[source, concept] and cells[source, rest]]
+        for concept in corpus.group.concepts
+    }
+    return {concept: sources for concept, sources in found.items() if sources}
 
 
 def _contrasts(corpus: Corpus) -> tuple[tuple[str, ...], Float[Tensor, "concept example"]]:
@@ -179,14 +196,12 @@ def _contrasts(corpus: Corpus) -> tuple[tuple[str, ...], Float[Tensor, "concept 
     rest = corpus.group.rest
     cells = Counter((example.source, example.label) for example in corpus)
     rows = {}
-    for concept in corpus.group.concepts:
-        sources = [source for source in corpus.sources if cells[source, concept] and cells[source, rest]]
+    for concept, sources in contrasting_sources(corpus).items():
         sides = {concept: 1.0, rest: -1.0}
-        if sources:
-            rows[concept] = [
-                sides.get(e.label, 0.0) / cells[e.source, e.label] / len(sources) if e.source in sources else 0.0
-                for e in corpus
-            ]
+        rows[concept] = [
+            sides.get(e.label, 0.0) / cells[e.source, e.label] / len(sources) if e.source in sources else 0.0
+            for e in corpus
+        ]
     if not rows:
         raise CorpusError(
             f"a mean difference needs texts of a concept and of {rest!r} in one source, got {corpus.counts()}"

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emorhet_lens.corpora.named import load_corpus, split_names
+from emorhet_lens.errors import CorpusError
+from emorhet_lens.generation.residual_steering import contrasting_sources
 from emorhet_lens.texts.concepts import ConceptGroup
 from emorhet_lens.texts.corpus import Corpus, join
 from emorhet_lens.texts.splitting import TIES
@@ -12,7 +14,13 @@ _LEAST_DEV_TEXTS = 20
 
 
 def load_residual_texts(
-    names: Sequence[str], group: ConceptGroup, *, limit: int = 100, data_dir: Path | None = None, seed: int = 0
+    names: Sequence[str],
+    group: ConceptGroup,
+    *,
+    concepts: Sequence[str] = (),
+    limit: int = 100,
+    data_dir: Path | None = None,
+    seed: int = 0,
 ) -> tuple[Corpus, Corpus]:
     """Load texts of concepts and of the rest, in two parts that share none.
 
@@ -22,6 +30,7 @@ def load_residual_texts(
     Args:
         names: Corpora by name or file, as `load_corpus` takes them.
         group: Of the concepts.
+        concepts: What a difference is needed of.
         limit: Most texts a label and source of the difference; a quarter of them, at least 20, choose the layer.
         data_dir: Folder of named corpora.
         seed: Of division and draw.
@@ -30,13 +39,21 @@ def load_residual_texts(
         Texts of the difference, and development texts.
 
     Raises:
-        CorpusError: A corpus cannot be loaded or is too small to be divided.
+        CorpusError: A corpus cannot be loaded or is too small to be divided, or one of `concepts` lacks texts.
     """
     parts = [_divided(name, group, data_dir, seed) for name in names]
     limits = (limit, max(_LEAST_DEV_TEXTS, limit // 4))
     train, dev = (
         join(own).balanced(most, seed=seed) for own, most in zip(zip(*parts, strict=True), limits, strict=True)
     )
+    known, counts = contrasting_sources(train), dev.counts()
+    lacking = [c for c in concepts if c not in known or not counts[c] or not counts[group.rest]]
+    if lacking:
+        raise CorpusError(
+            f"{train.name!r} gives no residual difference of {', '.join(lacking)}: it takes texts of each and of "
+            f"{group.rest!r} in one source, and development texts of both; add a corpus that has them, or leave these "
+            "concepts out"
+        )
     return train, dev
 
 

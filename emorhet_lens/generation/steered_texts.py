@@ -19,6 +19,7 @@ from emorhet_lens.generation.fluency import Fluency, fluency
 from emorhet_lens.generation.generate import Generation, generate
 from emorhet_lens.masks.masking import Masking
 from emorhet_lens.models.hosts import LensModel, ModelIdentity, identify
+from emorhet_lens.passes.passes import BatchSize
 from emorhet_lens.passes.prompts import Prompt, as_prompt
 from emorhet_lens.screening.neurons import Neurons
 from emorhet_lens.steering.induction import Form, induce
@@ -101,6 +102,7 @@ def steer_texts(
     prompts: Sequence[str],
     *,
     template: Prompt | str | list[dict[str, str]] | None = None,
+    batch_size: BatchSize = "auto",
     progress: bool = True,
     **options: Any,
 ) -> SteeredTexts:
@@ -111,6 +113,7 @@ def steer_texts(
         mask: The mask.
         prompts: The prompts.
         template: What stands around them.
+        batch_size: Texts a batch, of writing and of reading.
         progress: Whether to show progress bars.
         **options: Further arguments of `emorhet_lens.generation.generate.generate`.
 
@@ -119,10 +122,11 @@ def steer_texts(
     """
     both = [*prompts, *prompts]
     masks = [*[None] * len(prompts), *[mask] * len(prompts)]
-    texts = generate(model, both, masks=masks, template=template, progress=progress, **options)
-    read = fluency(model, [t.text for t in texts], [(t.prompt_ids, t.ids) for t in texts], progress=progress)
+    how: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
+    texts = generate(model, both, masks=masks, template=template, **how, **options)
+    read = fluency(model, [t.text for t in texts], [(t.prompt_ids, t.ids) for t in texts], **how)
     n = len(prompts)
-    given = {"mask": mask.name, "template": as_prompt(template).to_json(), **options}
+    given = {"mask": mask.name, "template": as_prompt(template).to_json(), "batch_size": batch_size, **options}
     return SteeredTexts(texts[:n], texts[n:], (read[:n], read[n:]), identify(model), given)
 
 

@@ -4,7 +4,7 @@ Every method writes a text after every prompt, at several strengths, towards a c
 is independent of the model says which texts carry the concept, and the model without steering how surprising they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from emorhet_lens.errors import EffectsError
-from emorhet_lens.generation.generate import encode_prompts
+from emorhet_lens.generation.generate import encode_prompts, require_options
 from emorhet_lens.generation.judge import Judge
 from emorhet_lens.generation.tradeoff_methods import Method
 from emorhet_lens.generation.tradeoff_outcomes import Tradeoff, judged
@@ -143,37 +143,80 @@ def plan_tradeoff(
         The plan.
 
     Raises:
-        EffectsError: A concept is given twice or the judge does not know it, or two methods have one name.
-        PromptError: A prompt does not fit into the context, with a method's words too.
-        ScreenError, MaskError: A method does not know a concept.
-        StoreError: The folder holds another measurement.
+        EffectsError: The judge does not know a concept. Further errors are those of `require_tradeoff`.
     """
     strangers = sorted(set(concepts) - set(judge.labels))
-    if strangers or not concepts or len(set(concepts)) < len(concepts):
-        raise EffectsError(f"concepts={list(concepts)}: the judge tells {', '.join(judge.labels)}, each given once")
+    if strangers:
+        raise EffectsError(f"concepts={list(concepts)}: the judge tells {', '.join(judge.labels)}")
+    done = require_tradeoff(model, concepts, prompts, methods, template=template, folder=folder, **writing)
+    conditions, form, identity = _conditions(concepts, methods), as_prompt(template), identify(model)
+    files = None
+    if folder is not None:
+        files = TradeoffFiles.open(Path(folder), _lean(identity, prompts, form, writing))
     named = {method.name: method for method in methods}
-    if not named or len(named) < len(methods) or BASE.method in named:
-        raise EffectsError(
-            f"methods need names of their own other than {BASE.method!r}, got {[m.name for m in methods]}"
-        )
-    conditions = tuple(Condition(c, m.name, strength) for c in concepts for m in methods for strength in m.strengths)
-    form, new = as_prompt(template), int(writing.get("max_new_tokens", 40))
-    for c in conditions:
-        encode_prompts(model, [named[c.method].wording(p, c.concept, c.strength) for p in prompts], form, new)
-    identity = identify(model)
-    # Another device or batch size goes on with the same texts.
-    lean = {name: value for name, value in writing.items() if name != "batch_size"}
-    lean |= {"model": [identity.name, identity.dtype], "prompts": list(prompts), "template": form.to_json()}
-    files = None if folder is None else TradeoffFiles.open(Path(folder), lean)
-    done: dict[Condition, Written] = {}
-    for c in (BASE, *conditions):
-        about = None if c == BASE else named[c.method].about(c.concept)
-        found = None if files is None else files.load(c, about)
-        if found is not None:
-            done[c] = found
     plan = TradeoffPlan(tuple(concepts), tuple(prompts), named, conditions, done, judge, form, writing, identity, files)
     if BASE not in done:
         done |= plan._write(model, [BASE], progress=progress)
         if files is not None:
             files.save(BASE, done[BASE], None)
     return plan
+
+
+def require_tradeoff(
+    model: LensModel,
+    concepts: Sequence[str],
+    prompts: Sequence[str],
+    methods: Sequence[Method],
+    *,
+    template: Prompt | str | list[dict[str, str]] | None = None,
+    folder: Path | str | None = None,
+    **writing: Any,
+) -> dict[Condition, Written]:
+    """Check what can be checked without a pass through the model; arguments are those of `plan_tradeoff`.
+
+    It may be called with some of the methods, where others are still to be computed.
+
+    Returns:
+        What the folder holds of these methods already.
+
+    Raises:
+        EffectsError: A concept is given twice or none is given, or two methods have one name.
+        PromptError: A prompt does not fit into the context, with a method's words too.
+        ReadoutError: An option of writing is out of range.
+        ScreenError, MaskError: A method does not know a concept, or has no neurons of it.
+        StoreError: The folder holds another measurement.
+    """
+    if not concepts or len(set(concepts)) < len(concepts):
+        raise EffectsError(f"concepts={list(concepts)}: at least one is needed, each given once")
+    named = {method.name: method for method in methods}
+    if not named or len(named) < len(methods) or BASE.method in named:
+        raise EffectsError(
+            f"methods need names of their own other than {BASE.method!r}, got {[m.name for m in methods]}"
+        )
+    require_options(**writing)
+    conditions, form = _conditions(concepts, methods), as_prompt(template)
+    for c in conditions:
+        worded = [named[c.method].wording(p, c.concept, c.strength) for p in prompts]
+        encode_prompts(model, worded, form, int(writing.get("max_new_tokens", 40)))
+    abouts: dict[tuple[str, str], Any] = {}
+    for concept in concepts:
+        for method in methods:
+            abouts[concept, method.name] = method.about(concept)
+            # What cannot be put on the model is known with any of the strengths.
+            method.interventions(concept, method.strengths[0])
+    if folder is None:
+        return {}
+    files = TradeoffFiles(Path(folder))
+    files.require(_lean(identify(model), prompts, form, writing))
+    found = {c: files.load(c, abouts.get((c.concept, c.method))) for c in (BASE, *conditions)}
+    return {c: written for c, written in found.items() if written is not None}
+
+
+def _conditions(concepts: Sequence[str], methods: Sequence[Method]) -> tuple[Condition, ...]:
+    return tuple(Condition(c, m.name, strength) for c in concepts for m in methods for strength in m.strengths)
+
+
+def _lean(identity: ModelIdentity, prompts: Sequence[str], form: Prompt, writing: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes two measurements the same; another device or batch size goes on with the same texts."""
+    lean = {name: value for name, value in writing.items() if name != "batch_size"}
+    return lean | {"model": [identity.name, identity.dtype], "prompts": list(prompts), "template": form.to_json()}

@@ -4,6 +4,9 @@ Strengths of different methods cannot be compared. What can be compared is how o
 to fluency, which is what `emorhet_lens.generation.tradeoff` measures.
 """
 
+import hashlib
+import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,7 +56,8 @@ class Method:
         strengths: At which it is tried; negative ones push away.
         interventions: From concept and strength to what is put on the model; of several, prompts take turns.
         wording: From prompt, concept and strength to the prompt that is used.
-        about: From concept to what tells this method from another of its name, as JSON holds it.
+        about: From concept to what tells this method from another of its name, as JSON holds it; the same on another
+            device, so it says what numbers were computed from and not the numbers.
     """
 
     name: str
@@ -63,11 +67,25 @@ class Method:
     about: Callable[[str], Any] = field(default=lambda _: None)
 
     def __post_init__(self) -> None:
-        if not self.strengths or len(set(self.strengths)) < len(self.strengths) or 0 in self.strengths:
-            raise MaskError(
-                f"the strengths of {self.name!r} have to be at least one, distinct and not 0, got {self.strengths}; "
-                "the texts without steering are written anyway"
-            )
+        require_strengths(self.name, self.strengths)
+
+
+def require_strengths(name: str, strengths: Sequence[float]) -> None:
+    """Refuse strengths that no method can have.
+
+    Args:
+        name: Of the method.
+        strengths: At which it would be tried.
+
+    Raises:
+        MaskError: There is none, one is given twice, is 0 or is not finite.
+    """
+    moving = all(math.isfinite(strength) and strength != 0 for strength in strengths)
+    if not strengths or not moving or len(set(strengths)) < len(strengths):
+        raise MaskError(
+            f"the strengths of {name!r} have to be at least one, finite, distinct and not 0, got {tuple(strengths)}; "
+            "the texts without steering are written anyway"
+        )
 
 
 def by_neurons(
@@ -85,7 +103,7 @@ def by_neurons(
         "neurons",
         tuple(strengths),
         lambda concept, strength: [induce(neurons, stats, strength, concept=concept, form=form)],
-        about=lambda concept: {"form": form, "neurons": _places(neurons[concept])},
+        about=lambda concept: {"form": form, "neurons": _places(neurons[concept]), "stats": _origin(stats)},
     )
 
 
@@ -131,7 +149,13 @@ def by_random_neurons(
         "random neurons",
         tuple(strengths),
         interventions,
-        about=lambda concept: {"form": form, "sets": [_places(one[concept]) for one in sets_of(concept)]},
+        about=lambda concept: {
+            "form": form,
+            # The concept's own neurons say how long the vectors are.
+            "neurons": _places(neurons[concept]),
+            "sets": [_places(one[concept]) for one in sets_of(concept)],
+            "stats": _origin(stats),
+        },
     )
 
 
@@ -155,7 +179,11 @@ def by_residual(differences: ResidualDifferences, layers: Mapping[str, int], str
         "residual",
         tuple(strengths),
         lambda concept, strength: [differences.shift(concept, layer_of(concept), strength)],
-        about=lambda concept: {"layer": layer_of(concept), "texts": differences.texts},
+        about=lambda concept: {
+            "layer": layer_of(concept),
+            "texts": differences.texts,
+            "digest": differences.digest,
+        },
     )
 
 
@@ -183,6 +211,16 @@ def by_prompt(strengths: Sequence[float] = tuple(LEVELS), wordings: Mapping[str,
         wording=lambda prompt, concept, strength: f"{instruction(concept, strength)}\n{prompt}",
         about=lambda concept: [instruction(concept, strength) for strength in LEVELS],
     )
+
+
+def _origin(stats: ActivationStats) -> str:
+    """SHA-256 of what statistics were computed from: equal for statistics that differ by rounding only."""
+    how = {name: stats.options[name] for name in ("site", "tokens", "prompt", "prepend_bos")}
+    texts = [corpus["sha256"] for corpus in stats.options["corpora"]]
+    cells = [
+        [cell.source, cell.label, cell.part, n] for cell, n in zip(stats.cells, stats.sums.tokens.tolist(), strict=True)
+    ]
+    return hashlib.sha256(json.dumps([how, texts, cells], sort_keys=True).encode()).hexdigest()
 
 
 def _places(neurons: Neurons) -> list[list[int]]:

@@ -71,17 +71,28 @@ class TradeoffFiles:
         Raises:
             StoreError: The folder holds another measurement.
         """
-        path, mine = folder / PLAN_FILE, json.loads(json.dumps(options))
-        if path.exists():
-            found = read_json(path, kind="tradeoff-plan")
-            differing = sorted(name for name in {*mine, *found} if mine.get(name) != found.get(name))
-            if differing:
-                raise StoreError(
-                    f"{folder} holds texts written with other {', '.join(differing)}; name another folder, or delete it"
-                )
-        else:
-            write_json(path, mine, kind="tradeoff-plan")
-        return cls(folder)
+        files = cls(folder)
+        files.require(options)
+        if not (folder / PLAN_FILE).exists():
+            write_json(folder / PLAN_FILE, options, kind="tradeoff-plan")
+        return files
+
+    def require(self, options: dict[str, Any]) -> None:
+        """Refuse a folder of another measurement; writes nothing.
+
+        Raises:
+            StoreError: The folder holds one.
+        """
+        path, mine = self.folder / PLAN_FILE, json.loads(json.dumps(options))
+        if not path.exists():
+            return
+        found = read_json(path, kind="tradeoff-plan")
+        differing = sorted(name for name in {*mine, *found} if mine.get(name) != found.get(name))
+        if differing:
+            raise StoreError(
+                f"{self.folder} holds texts written with other {', '.join(differing)}; name another folder, or delete "
+                "it"
+            )
 
     def save(self, condition: Condition, written: Written, about: Any) -> None:
         """Keep the texts of a condition."""
@@ -97,7 +108,8 @@ class TradeoffFiles:
         """What `save` kept, or nothing.
 
         Raises:
-            StoreError: The file is damaged, or its texts were written with other neurons, layers or words.
+            StoreError: The file is damaged, or its texts were written with other neurons, statistics, directions or
+                words.
         """
         path = self._path(condition)
         if not path.exists():
@@ -105,8 +117,8 @@ class TradeoffFiles:
         found = read_json(path, kind="tradeoff-texts")
         if found["about"] != json.loads(json.dumps(about)):
             raise StoreError(
-                f"{path} was written by another method {condition.method!r}: its neurons, layer or words differ; name "
-                "another folder, or delete the file"
+                f"{path} was written by another method {condition.method!r}: its neurons, layer, words, or the "
+                "texts that it was computed from differ; name another folder, or delete the file"
             )
         texts = tuple(
             Generation(t["prompt"], t["text"], t["mask"], tuple(t["prompt_ids"]), tuple(t["ids"]), t["ended"])

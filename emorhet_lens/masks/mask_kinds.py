@@ -149,7 +149,8 @@ def _columns(neurons: Neurons) -> Int[Tensor, "column 2"]:
     if neurons.site != "post":
         raise MaskError(
             f"neurons of site {neurons.site!r} can only be read; if the same columns of what enters the output "
-            'projection are meant, use dataclasses.replace(neurons, site="post")'
+            'projection are meant, use dataclasses.replace(neurons, site="post", background=Background.of(stats)'
+            '.taking(selected)) with statistics of site "post"'
         )
     return neurons.coordinates()
 

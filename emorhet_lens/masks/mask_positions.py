@@ -43,8 +43,7 @@ class Positions:
     prompt_length: int | None = None
 
     def __post_init__(self) -> None:
-        if self.where not in WHERE:
-            raise MaskError(f"where={self.where!r} is unknown; it is one of {', '.join(WHERE)}")
+        require_where(self.where)
         if self.where == "text" and self.text is None:
             raise MaskError('where="text" needs text=, which marks the positions of the text (Batch.keep)')
         if self.prompt_length is not None and self.prompt_length < 1:
@@ -78,6 +77,16 @@ class Positions:
         else:
             generated = (place >= self.prompt_length) | (pos == 1 and self.prompt_length > 1)
         return (generated if self.where == "generated" else ~generated).expand(batch, pos)
+
+
+def require_where(where: str) -> None:
+    """Refuse a choice of positions that is unknown.
+
+    Raises:
+        MaskError: It is.
+    """
+    if where not in WHERE:
+        raise MaskError(f"where={where!r} is unknown; it is one of {', '.join(WHERE)}")
 
 
 def _is_step(marks: Tensor | None, batch: int, pos: int) -> bool:

@@ -15,11 +15,12 @@ from tqdm.auto import tqdm
 
 from emorhet_lens.errors import ReadoutError
 from emorhet_lens.models.hosts import LensModel, identify, output_weights, require_evaluation
-from emorhet_lens.passes.batches import EncodedCorpus, PaddingSide, encode_corpus, pad_batch, padding_id, plan_batches
+from emorhet_lens.passes.batches import EncodedCorpus, PaddingSide, pad_batch, padding_id, plan_batches
 from emorhet_lens.passes.decoding import write_tokens
 from emorhet_lens.passes.passes import BatchSize, Hooks, Passes
 from emorhet_lens.readouts.answer_prompts import Template, answer_prompt
 from emorhet_lens.readouts.answers import NO_ANSWER
+from emorhet_lens.readouts.encoding import encode_texts
 from emorhet_lens.readouts.label_words import words_of
 from emorhet_lens.readouts.questions import Question
 from emorhet_lens.readouts.readout import Measured, Reading
@@ -71,7 +72,7 @@ class Generated:
         words = words_of(labels, self.words, group)
         require_distinct(labels, words)
         prompt = answer_prompt(self.template, words, group.name)
-        encoded = encode_corpus(model, splits.test, prompt=prompt, tokens="text")
+        encoded = encode_texts(model, splits.test, prompt)
         longest = max(len(text.ids) for text in encoded.texts)
         if longest + self.max_new_tokens > model.cfg.n_ctx:
             raise ReadoutError(

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from emorhet_lens.errors import ReadoutError
 from emorhet_lens.models.hosts import LensModel, identify, require_evaluation
-from emorhet_lens.passes.batches import Batch, EncodedCorpus, PaddingSide, encode_corpus
+from emorhet_lens.passes.batches import Batch, EncodedCorpus, PaddingSide
 from emorhet_lens.passes.passes import BatchSize, Hooks, Passes
 from emorhet_lens.passes.prompts import Prompt, as_prompt
 from emorhet_lens.passes.residual import final_residual, last_positions, require_numbers
+from emorhet_lens.readouts.encoding import encode_texts
 from emorhet_lens.readouts.questions import Question
 from emorhet_lens.readouts.readout import Measured, Reading
 from emorhet_lens.readouts.splits import choose_splits, describe_run
@@ -75,10 +76,8 @@ class Probe:
         labels, prompt = splits.question.labels, as_prompt(self.prompt)
         learned = splits.require("train", "Probe")
         # Before the first pass, so that a bad text costs nothing.
-        encoded = encode_corpus(model, splits.test, prompt=prompt, tokens="text")
-        features = _features(
-            model, encode_corpus(model, learned, prompt=prompt, tokens="text"), passes, None, at=self.at
-        )
+        encoded = encode_texts(model, splits.test, prompt)
+        features = _features(model, encode_texts(model, learned, prompt), passes, None, at=self.at)
         classifier = make_pipeline(
             StandardScaler(),
             LogisticRegression(C=self.C, class_weight="balanced", max_iter=5000, random_state=self.seed),

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from emorhet_lens.errors import ReadoutError
 from emorhet_lens.models.hosts import LensModel, identify, output_weights, require_evaluation
-from emorhet_lens.passes.batches import EncodedCorpus, PaddingSide, encode_corpus, pad_batch, padding_id
+from emorhet_lens.passes.batches import EncodedCorpus, PaddingSide, pad_batch, padding_id
 from emorhet_lens.passes.passes import BatchSize, Hooks, Passes
 from emorhet_lens.passes.prompts import Prompt
 from emorhet_lens.passes.residual import shortcut_holds
 from emorhet_lens.readouts.answer_prompts import Template, answer_prompt, holds_marks, prompt_tail, with_shots
+from emorhet_lens.readouts.encoding import encode_texts
 from emorhet_lens.readouts.label_words import LabelTokens, label_tokens, words_of
 from emorhet_lens.readouts.questions import Question
 from emorhet_lens.readouts.readout import Measured, Reading
@@ -201,7 +202,7 @@ def balanced_mean(scores: Float[Tensor, "example concept"], targets: list[int]) 
 
 
 def _encode(model: LensModel, corpus: Corpus, prompt: Prompt, tokens: LabelTokens) -> EncodedCorpus:
-    encoded = encode_corpus(model, corpus, prompt=prompt, tokens="text")
+    encoded = encode_texts(model, corpus, prompt)
     tokens.require_room(encoded, model.cfg.n_ctx)
     return encoded
 

@@ -1,12 +1,13 @@
 """What a report says of effects: every kind of mask in numbers and pictures, and all of them in words."""
 
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
 from emorhet_lens.causal.pictures import excess_picture, matrix_picture
-from emorhet_lens.causal.steps import ADAPTIVE, SAME_DOSE
+from emorhet_lens.causal.steps import ADAPTIVE, SAME_DOSE, claims
 from emorhet_lens.causal.tables import EffectTables
-from emorhet_lens.report.verdicts import MATTERS, verdicts
+from emorhet_lens.report.verdicts import MATTERS, Verdict, verdicts
 
 KINDS = MappingProxyType(
     {
@@ -38,22 +39,23 @@ def effects_section(tables: EffectTables) -> dict[str, Any]:
     Raises:
         EmorhetError: matplotlib is not installed.
     """
+    found = verdicts(tables)
     return {
         "measure": tables.measure,
         "unit": tables.unit,
         "n_random": tables.n_random,
-        "kinds": [_kind(tables, mask) for mask in tables.masks],
+        "kinds": [_kind(tables, mask, _established(found, mask)) for mask in tables.masks],
         "asked": [
             {"name": one.question.name, "n": one.n, "accuracy": one.accuracy, "chance": one.chance}
             for one in tables.asked
         ],
         "warnings": tables.warnings,
         "minutes": tables.minutes,
-        "words": _words(tables),
+        "words": _words(tables, found),
     }
 
 
-def _kind(tables: EffectTables, mask: str) -> dict[str, Any]:
+def _kind(tables: EffectTables, mask: str, established: list[str]) -> dict[str, Any]:
     own = tables.own(mask)
     rows = []
     for row in tables.primary[tables.primary["mask"] == mask].to_dict("records"):
@@ -66,23 +68,22 @@ def _kind(tables: EffectTables, mask: str) -> dict[str, Any]:
         "mask": mask,
         "what": KINDS.get(mask, ""),
         "rows": rows,
-        "claims": mask != SAME_DOSE,
+        "claims": claims(mask, tables.masks),
         "two": any(row["against"] != mask for row in rows),
-        "established": [row["concept"] for row in rows if row["p_holm"] < 0.05 and row["excess"] < 0],
+        "established": established,
         "excess": excess_picture(tables, mask),
         # The concepts' own masks are those of `adaptive`.
         "matrix": None if mask == SAME_DOSE else matrix_picture(tables.matrix(mask), tables.unit),
     }
 
 
-def _words(tables: EffectTables) -> dict[str, Any]:
-    found = verdicts(tables)
-    masks = [mask for mask in tables.masks if mask != SAME_DOSE]
+def _words(tables: EffectTables, found: Sequence[Verdict]) -> dict[str, Any]:
+    masks = [mask for mask in tables.masks if claims(mask, tables.masks)]
     by_concept: dict[str, dict[str, Any]] = {}
     for one in found:
         if one.mask in masks:
             by_concept.setdefault(one.concept, {})[one.mask] = one
-    shown = {mask: [c for c, said in by_concept.items() if _is_established(said, mask)] for mask in masks}
+    shown = {mask: _established(found, mask) for mask in masks}
     return {
         "masks": masks,
         "concepts": by_concept,
@@ -93,5 +94,6 @@ def _words(tables: EffectTables) -> dict[str, Any]:
     }
 
 
-def _is_established(said: dict[str, Any], mask: str) -> bool:
-    return mask in said and said[mask].word == "established"
+def _established(found: Sequence[Verdict], mask: str) -> list[str]:
+    """Concepts of which a kind of mask establishes a harm."""
+    return [one.concept for one in found if one.mask == mask and one.word == "established"]

@@ -2,7 +2,10 @@
 
 They are fixed here, before any result is known, like those of `emorhet_lens.report.verdicts`:
 
-- established: the corrected p is below 0.05 and the excess over matched random sets is above zero.
+- established: the corrected p is below 0.05, and both the excess over matched random sets and the own change are above
+  zero.
+- only relative: the corrected p is below 0.05 and the excess is above zero, but the own change is not: nothing rose,
+  and random sets fell further.
 - opposite: the corrected p is below 0.05 and the excess is below zero.
 - cannot be told: there was no test, or the 95 % interval of the excess reaches a rise that would matter without the
   test having established one.
@@ -25,14 +28,15 @@ def judge_gain(test: Mapping[str, Any], *, matters: float, unit: str) -> tuple[W
     """Apply the rules to one test.
 
     Args:
-        test: With excess, low, high and p_holm.
+        test: With own, excess, low, high and p_holm.
         matters: Which rise would matter.
         unit: Of the excess, for the reason.
 
     Returns:
         The word, and why.
 
-    >>> judge_gain({"excess": 0.3, "low": 0.2, "high": 0.4, "p_holm": 0.001}, matters=0.1, unit="of the texts")[0]
+    >>> test = {"own": 0.3, "excess": 0.3, "low": 0.2, "high": 0.4, "p_holm": 0.001}
+    >>> judge_gain(test, matters=0.1, unit="of the texts")[0]
     'established'
     """
     excess, low, high, p = (float(test[name]) for name in ("excess", "low", "high", "p_holm"))
@@ -43,6 +47,8 @@ def judge_gain(test: Mapping[str, Any], *, matters: float, unit: str) -> tuple[W
     if p < LEVEL:
         if excess < 0:
             return "opposite", f"{said}: less than random sets"
+        if not (own := float(test["own"])) > 0:
+            return "only relative", f"{said}: the own change is {own:+.3f}, which is no rise; random sets lower it more"
         small = f"; a rise by {matters:g} is ruled out, so it is small" if high < matters else ""
         return "established", f"{said}{small}"
     if high < matters:

@@ -5,19 +5,23 @@ injected while emotions are read. Everything else is exploratory and gets no ver
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from emorhet_lens.association.associate import LEVEL, grid
 from emorhet_lens.association.tables import AssociationTables
+from emorhet_lens.causal.changes import Measure
 from emorhet_lens.cross_signal.tables import CrossSignalTables
 from emorhet_lens.pictures import grid_picture
 from emorhet_lens.report.gains import judge_gain
-from emorhet_lens.report.verdicts import MATTERS, Word, judge
+from emorhet_lens.report.verdicts import MATTERS, UNITS, Word, judge
 
-WORDS: tuple[Word, ...] = ("established", "opposite", "not established", "cannot be told")
+WORDS: tuple[Word, ...] = ("established", "opposite", "only relative", "not established", "cannot be told")
+MEASURED: Mapping[Measure, str] = MappingProxyType({"margin": "own margin in nats", "accuracy": "recall"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +37,11 @@ class LinkReport:
     signals: tuple[CrossSignalTables, ...] = ()
 
     @property
-    def is_changed(self) -> bool:
-        """Whether the model was changed for any of it."""
-        return self.association.effects is not None or bool(self.signals)
+    def changed(self) -> frozenset[str]:
+        """Concepts whose neurons were masked or injected for any of it."""
+        effects = self.association.effects
+        masked = [] if effects is None else effects["masked"].tolist()
+        return frozenset(masked).union(*(one.table["injected"].tolist() for one in self.signals))
 
 
 def link_section(link: LinkReport) -> dict[str, Any]:
@@ -81,20 +87,23 @@ def _effects(tables: AssociationTables) -> list[dict[str, Any]]:
         return []
     found = []
     for (way, mask), part in tables.effects.groupby(["direction", "mask"], sort=False):
+        measure: Measure = part["measure"].iloc[0]
         judged = []
         for row in part.to_dict("records"):
             chance = tables.chance(str(way), row["read"])
-            word, _ = judge(row, row["base"], int(row["n"]), chance, "margin")
+            word, _ = judge(row, row["base"], int(row["n"]), chance, measure)
             judged.append({**{str(name): value for name, value in row.items()}, "word": word})
         found.append(
             {
                 "way": way,
                 "mask": mask,
+                "measured": MEASURED[measure],
+                "matters": f"{MATTERS[measure]:.2f} {UNITS[measure]}",
                 "primary": bool((part["family"] == "primary").all()),
                 "cells": len(judged),
                 "words": _counted(judged),
                 "kept": [row for row in judged if row["p_holm"] < LEVEL],
-                "picture": _change_picture(part, "masked"),
+                "picture": _change_picture(part, "masked", measure),
             }
         )
     return found
@@ -115,17 +124,18 @@ def _signal(tables: CrossSignalTables) -> dict[str, Any]:
         "kept": [row for row in judged if row["p_holm"] < LEVEL],
         "omegas": tables.options["omegas"],
         "n_random": tables.options["n_random"],
-        "picture": _change_picture(tables.table, "injected"),
+        "picture": _change_picture(tables.table, "injected", "margin"),
         "minutes": tables.minutes,
     }
 
 
-def _change_picture(table: pd.DataFrame, rows: str) -> Any:
-    """Excess of the change of the read concept's margin: what is masked or injected by what is read."""
+def _change_picture(table: pd.DataFrame, rows: str, measure: Measure) -> Any:
+    """Excess of the change of the read concept's measure: what is masked or injected by what is read."""
     renamed = table.rename(columns={rows: "first", "read": "second"})
-    words = f"Change of the read concept's own margin in nats beyond random sets. {_cells(table, rows, 'read')}"
+    change = f"Change of the read concept's {MEASURED[measure]} beyond random sets."
     marked = grid(renamed, "p_holm") < LEVEL
-    return grid_picture(grid(renamed, "excess"), words, across="read", down=rows, marked=marked)
+    described = f"{change} {_cells(table, rows, 'read')}"
+    return grid_picture(grid(renamed, "excess"), described, across="read", down=rows, marked=marked)
 
 
 def _cells(table: pd.DataFrame, first: str, second: str) -> str:

@@ -59,6 +59,8 @@ def write_report(
         lstrip_blocks=True,
     )
     drawn = any(group.views for group in groups)
+    linked = frozenset() if link is None else link.changed
+    unchanged = [group.screen.stats.group.name for group in groups if not _is_changed(group, linked)]
     page = environment.get_template("report.html").render(
         title=title,
         groups=[_group(group, number) for number, group in enumerate(groups)],
@@ -66,15 +68,18 @@ def write_report(
         embedded=any(group.screen.stats.model.name == embedded.NAME for group in groups),
         random_sets=any(group.balance is not None for group in groups),
         link=None if link is None else link_section(link),
-        masked=all(_is_changed(group) for group in groups) or (link is not None and link.is_changed),
+        changed=bool(linked) or len(unchanged) < len(groups),
+        unchanged=unchanged,
     )
     write_text(Path(path), page)
     return Path(path)
 
 
-def _is_changed(group: GroupReport) -> bool:
-    """Whether the model was changed for anything that is said of a group."""
-    return any(part is not None for part in (group.effects, group.induction, group.curves))
+def _is_changed(group: GroupReport, linked: frozenset[str]) -> bool:
+    """Whether neurons of a group were masked or pushed for anything that is said, `linked` being those of the link."""
+    replicated = None if group.replication is None else group.replication.effects
+    parts = (group.effects, group.tuning, group.sweep, replicated, group.induction, group.curves)
+    return any(part is not None for part in parts) or not linked.isdisjoint(group.screen.neurons.concepts)
 
 
 def _group(group: GroupReport, number: int) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 The rules are fixed here, before any result is known:
 
-- established: the corrected p of the primary test is below 0.05 and the excess is in the harmful direction.
-- opposite: the corrected p is below 0.05 and masking helped; nobody claimed that beforehand.
+- established: the corrected p of the primary test is below 0.05, and both the excess and the own change are harm.
+- opposite: the corrected p is below 0.05, and masking helped by both; nobody claimed that beforehand.
+- only relative: the corrected p is below 0.05, but the own change does not go the way of the excess, which comes from
+  the random sets: a mask that leaves the concept as it was, or helps it less than random ones do, does no harm.
 - cannot be told: the unmasked recall is not above guessing (binomial test, one-sided, 5 %), so there was little to
   lose; or there was no test; or the 95 % interval of the excess reaches an effect that would matter without
   the test having established one.
@@ -15,17 +17,21 @@ asking hold for them only.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from scipy import stats
 
 from emorhet_lens.causal.changes import Measure
+from emorhet_lens.causal.steps import claims
 from emorhet_lens.causal.tables import EffectTables
 
-Word = Literal["established", "opposite", "not established", "cannot be told"]
+Word = Literal["established", "opposite", "only relative", "not established", "cannot be told"]
 LEVEL = 0.05
-MATTERS = {"margin": 0.25, "accuracy": 0.1}
+MATTERS: Mapping[Measure, float] = MappingProxyType({"margin": 0.25, "accuracy": 0.1})
+UNITS: Mapping[Measure, str] = MappingProxyType({"margin": "nats", "accuracy": "of recall"})
 
 
 @dataclass(frozen=True)
@@ -46,14 +52,14 @@ class Verdict:
 
 
 def verdicts(tables: EffectTables) -> tuple[Verdict, ...]:
-    """One verdict a kind of mask and concept, in their order.
+    """One verdict a kind of mask whose tests are claims, and concept, in their order.
 
     Args:
         tables: The effects.
     """
     tests = {(row["mask"], row["concept"]): row for row in tables.primary.to_dict("records")}
     found = []
-    for mask in tables.masks:
+    for mask in (mask for mask in tables.masks if claims(mask, tables.masks)):
         own = tables.own(mask)
         for concept in tables.concepts:
             if concept in own:
@@ -67,33 +73,27 @@ def judge(test: Any | None, recall: float, n: int, chance: float, measure: Measu
     """Apply the rules to one test.
 
     Args:
-        test: Row of `Effects.primary` with excess, low, high and p_holm; nothing where there was no test.
+        test: Row of `Effects.primary` with own, excess, low, high and p_holm; nothing where there was no test.
         recall: Unmasked recall of the concept's own texts.
         n: Their number.
         chance: Recall of one who guesses.
-        measure: What the excess is a change of.
+        measure: What own and excess are changes of.
 
     Returns:
         The word, and why.
 
-    >>> judge({"excess": -0.5, "low": -0.6, "high": -0.4, "p_holm": 0.001}, 0.5, 100, 1 / 7, "margin")[0]
+    >>> test = {"own": -0.4, "excess": -0.5, "low": -0.6, "high": -0.4, "p_holm": 0.001}
+    >>> judge(test, 0.5, 100, 1 / 7, "margin")[0]
     'established'
     """
-    matters = MATTERS[measure]
-    unit = "nats" if measure == "margin" else "of recall"
+    matters, unit = MATTERS[measure], UNITS[measure]
     if test is None or math.isnan(test["p_holm"]):
         return "cannot be told", "there was no test: no random sets, or sets that do not vary"
     excess, low, high, p = (float(test[name]) for name in ("excess", "low", "high", "p_holm"))
     interval = f"95 % interval {low:+.2f} to {high:+.2f}"
     corrected = "p below 0.001" if p < 0.001 else f"p = {p:.3f}"
     if p < LEVEL:
-        way = "lowers" if excess < 0 else "raises"
-        found = (
-            f"masking {way} the own {measure} by {abs(excess):.2f} {unit} beyond random sets ({interval}, {corrected}"
-        )
-        if excess < 0:
-            return "established", f"{found} after correction)"
-        return "opposite", f"{found} after correction): the opposite of what needed neurons would show"
+        return _significant(float(test["own"]), excess, measure, f"{interval}, {corrected} after correction")
     if not above_chance(recall, n, chance):
         return "cannot be told", (
             f"without a mask the model is right on {recall:.2f} of {n} texts, which is not above guessing "
@@ -109,6 +109,22 @@ def judge(test: Any | None, recall: float, n: int, chance: float, measure: Measu
         "not established",
         f"excess {excess:+.2f} ({interval}, {corrected}): a fall by {matters:g} {unit} is ruled out",
     )
+
+
+def _significant(own: float, excess: float, measure: Measure, numbers: str) -> tuple[Word, str]:
+    """The word for an excess that is no chance: it is the mask's only where the own change goes the same way."""
+    unit = UNITS[measure]
+    if not (own < 0 if excess < 0 else own > 0):
+        done, way = ("does no harm", "raise") if excess < 0 else ("does not help", "lower")
+        return "only relative", (
+            f"the own {measure} changes by {own:+.2f} {unit}, so masking {done}; random sets {way} it more (excess "
+            f"{excess:+.2f}, {numbers})"
+        )
+    way = "lowers" if excess < 0 else "raises"
+    found = f"masking {way} the own {measure} by {abs(excess):.2f} {unit} beyond random sets ({numbers})"
+    if excess < 0:
+        return "established", found
+    return "opposite", f"{found}: the opposite of what needed neurons would show"
 
 
 def above_chance(recall: float, n: int, chance: float) -> bool:

@@ -15,7 +15,7 @@ from emorhet_lens.passes.passes import BatchSize
 from emorhet_lens.quality import describe_quality
 from emorhet_lens.screening.presets import LEE2025_PROMPT
 from emorhet_lens.screening.presets import preset as preset_options
-from emorhet_lens.screening.screen import STATS_FILE, Screen, screen
+from emorhet_lens.screening.screen import Screen, screen
 from emorhet_lens.texts.concepts import GROUPS
 from emorhet_lens.texts.corpus import Corpus, join
 
@@ -98,6 +98,8 @@ def screen_texts(
     prompt: Path | None = None,
     batch_size: BatchSize = "auto",
     long_texts: Literal["error", "skip"] = "error",
+    hub: bool = False,
+    drop_unknown: bool = False,
     shuffles: int = 20,
     seed: int = 0,
     progress: bool = True,
@@ -107,7 +109,8 @@ def screen_texts(
     Args:
         model: The model, in evaluation mode.
         texts: From `load_texts`.
-        folder: Gets `stats.safetensors`, `screen.json` and `neurons.csv`; an interrupted pass goes on from it.
+        folder: Gets `stats.safetensors`, `screen.json` and `neurons.csv`. A pass that was interrupted, or after which
+            the screening was refused or interrupted, goes on from it.
         preset: Name of a preset.
         changes: Options of `ScreenOptions` that should differ from the preset's.
         site: See `collect_stats`, for this and the next.
@@ -115,6 +118,8 @@ def screen_texts(
         prompt: File with a template; the preset `lee2025` has its own for emotions.
         batch_size: Texts a batch, or `"auto"`.
         long_texts: Whether a text longer than the context is an error or is left out.
+        hub: As `load_texts` was told, for this and the next; kept, so that unseen texts are loaded alike.
+        drop_unknown: See hub.
         shuffles: Shuffled labellings for the stability.
         seed: Of halves, null cells and shuffles.
         progress: Whether to show a progress bar.
@@ -128,6 +133,7 @@ def screen_texts(
         tokens = tokens or "last"
         if prompt is None and texts.group.name == "emotion":
             chosen = LEE2025_PROMPT
+    checkpoint = folder / "stats.partial.safetensors"
     stats = collect_stats(
         model,
         texts,
@@ -138,11 +144,13 @@ def screen_texts(
         long_texts=long_texts,
         seed=seed,
         progress=progress,
-        checkpoint=folder / "stats.partial.safetensors",
+        checkpoint=checkpoint,
+        # Whatever the screening may refuse, the pass is not lost.
+        keep_checkpoint=True,
     )
-    # Whatever the screening may refuse, the pass is not lost.
-    stats.save(folder / STATS_FILE)
+    stats = replace(stats, options={**stats.options, "hub": hub, "unknown": "drop" if drop_unknown else "error"})
     result = screen(stats, preset=preset, shuffles=shuffles, seed=seed, **changed)
     result = replace(result, warnings=(*result.warnings, *describe_quality(texts, seed=seed).warnings))
     result.save(folder)
+    checkpoint.unlink()
     return result

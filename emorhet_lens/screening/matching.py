@@ -17,6 +17,7 @@ from torch import Tensor
 
 from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.errors import ScreenError
+from emorhet_lens.models.sites import Site
 
 QUANTITIES = ("logit firing rate", "log contribution")
 
@@ -29,17 +30,20 @@ class Background:
         firing_rate: Share of counted tokens on which a neuron fires.
         contribution: Mean |x| times the length of the output weights.
         taken: Neurons that no random set may hold, because some concept selected them.
+        site: Where x was read.
     """
 
     firing_rate: Float[Tensor, "layer neuron"]
     contribution: Float[Tensor, "layer neuron"]
     taken: Bool[Tensor, "layer neuron"]
+    site: Site = "post"
 
     @classmethod
     def of(cls, stats: ActivationStats) -> "Background":
         """From statistics, with nothing taken yet."""
         rate = stats.firing_rate()
-        return cls(rate, stats.mean_magnitude() * stats.output_norm, torch.zeros_like(rate, dtype=torch.bool))
+        taken = torch.zeros_like(rate, dtype=torch.bool)
+        return cls(rate, stats.mean_magnitude() * stats.output_norm, taken, stats.options["site"])
 
     def taking(self, coordinates: list[tuple[int, int]]) -> "Background":
         """The same with these neurons taken."""

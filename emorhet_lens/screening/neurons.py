@@ -172,12 +172,19 @@ class Neurons:
             The sets and a table that shows how well they match.
 
         Raises:
-            ScreenError: The set is empty, was made by hand, or a layer has too few other neurons.
+            ScreenError: The set is empty, was made by hand, is of another site than the statistics that it carries,
+                or a layer has too few other neurons.
         """
         if self.background is None:
             raise ScreenError("these neurons carry no statistics to match by; take them from a screen")
         if len(self) == 0:
             raise ScreenError("this set of neurons is empty; there is nothing to match")
+        if self.background.site != self.site:
+            raise ScreenError(
+                f"these neurons are of site {self.site!r}, and what is known of all neurons is of site "
+                f"{self.background.site!r}, so like sets cannot be told; collect statistics at site {self.site!r} and "
+                "give replace(neurons, background=Background.of(stats).taking(selected))"
+            )
         match = match_sets(self.sets, self.background, seed=seed, n=n, caliper=caliper, disjoint=disjoint)
         drawn = tuple(
             replace(self, sets=one, scores={c: (float("nan"),) * len(k) for c, k in one.items()}) for one in match.sets

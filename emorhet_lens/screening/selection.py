@@ -5,6 +5,7 @@ texts or from texts with shuffled labels.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -188,19 +189,21 @@ def _combined(
 
 def _scopes(
     merit: Float[Tensor, "concept layer neuron"], options: ScreenOptions
-) -> list[tuple[str, Float[Tensor, "concept layer neuron"], int]]:
-    """The rankings to make: name, merits that take part, places."""
+) -> Iterator[tuple[str, Float[Tensor, "concept layer neuron"], int]]:
+    """The rankings to make, one by one, since each is as large as all scores: name, merits that take part, places."""
     concepts, layers, neurons = merit.shape
     share = math.ceil(options.top * layers * neurons - 1e-9)
     if options.scope == "global":
-        return [("global", merit, share)]
+        yield "global", merit, share
+        return
     whole = torch.full_like(merit, -torch.inf)
     if options.scope == "concept":
         here = repeat(torch.eye(concepts, dtype=torch.bool), "part concept -> part concept 1 1")
-        return [(f"concept {c}", merit.where(here[c], whole), share) for c in range(concepts)]
+        yield from ((f"concept {c}", merit.where(here[c], whole), share) for c in range(concepts))
+        return
     here = repeat(torch.eye(layers, dtype=torch.bool), "part layer -> part 1 layer 1")
     places = math.ceil(options.top * neurons - 1e-9)
-    return [(f"layer {layer}", merit.where(here[layer], whole), places) for layer in range(layers)]
+    yield from ((f"layer {layer}", merit.where(here[layer], whole), places) for layer in range(layers))
 
 
 def _top(merit: Float[Tensor, " neuron"], wanted: int) -> tuple[Int[Tensor, " selected"], tuple[int, int]]:

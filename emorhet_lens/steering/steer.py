@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from emorhet_lens.activations.stats import ActivationStats
-from emorhet_lens.causal.inputs import mask_digest, neutral_texts, require_unseen, sets_digest
+from emorhet_lens.causal.inputs import (
+    mask_digest,
+    neutral_texts,
+    require_acting,
+    require_unseen,
+    sets_digest,
+    with_costs,
+)
 from emorhet_lens.causal.neutral import encode_neutral, read_neutral
 from emorhet_lens.causal.store import EffectFiles
 from emorhet_lens.masks.mask_positions import Where
@@ -133,9 +140,9 @@ def plan_steer(
 
     Raises:
         EffectsError: A strength, form, control or concept cannot be used, a concept that was asked for has no
-            neurons, no concept is asked about, there are fewer than two draws, or test or development texts were
-            screened on.
-        MaskError: The statistics hold no text of a concept, or nothing to compare it with.
+            neurons, no concept is asked about, there are fewer than two draws, test or development texts were
+            screened on, or at the positions no push would act.
+        MaskError: `where` is unknown, or the statistics hold no text of a concept, or nothing to compare it with.
         CorpusError: Two splits share a text, or a text is too long.
         ReadoutError: A split that the readout needs is missing.
         ScreenError: The neurons carry nothing to match random sets by, or a layer has too few others.
@@ -144,6 +151,7 @@ def plan_steer(
     neurons.model.require_same(identity := identify(model))
     # What costs no pass goes first, so that its errors cost none.
     require_pushes(forms, strengths, controls, n_random)
+    require_acting(where, readout)
     require_unseen(stats, corpus=corpus, dev=dev)
     questions = questions_for(corpus, contrast) if question is None else (question,)
     held, warnings = sets_to_push(neurons, corpus, questions, concepts)
@@ -158,7 +166,8 @@ def plan_steer(
     pushes = make_pushes(model, held, matched, stats, forms=forms, strengths=strengths, **draws)
     splits: dict[str, Any] = {"dev": dev, "train": train, "batch_size": batch_size, "progress": progress}
     readings = prepare_all(model, corpus, questions, readout, **splits)
-    neutral = neutral_texts(corpus, seed) if neutral is None else neutral
+    neutral, unpriced = with_costs(neutral_texts(corpus, seed) if neutral is None else neutral, where)
+    warnings += unpriced
     options: dict[str, Any] = {
         "model": identity.to_dict(),
         "concepts": list(held.concepts),

@@ -9,6 +9,7 @@ from emorhet_lens.study.schema import Study, StudyGroup
 from emorhet_lens.study.sections import Section
 from emorhet_lens.study.stages import Stage, StageName, stages_of
 from emorhet_lens.study.texts import link_texts, screening_texts, unseen_texts
+from emorhet_lens.sweeps.layer_ranges import layer_ranges
 from emorhet_lens.texts.corpus import Corpus
 
 
@@ -41,6 +42,19 @@ class StudyPlan:
         """Where a stage's results are."""
         return self.folder / group.name / name
 
+    def require_layers(self, model: LensModel) -> None:
+        """Refuse ranges of layers that a model does not have, before hours are spent on what comes before them.
+
+        Args:
+            model: The model of the study.
+
+        Raises:
+            EffectsError: A sweep that is still to be done asks for one.
+        """
+        for cost in self.costs:
+            if cost.stage.name == "sweep" and not cost.done and (section := cost.stage.of_group().sweep) is not None:
+                layer_ranges(section.layers, int(model.cfg.n_layers))
+
     def seconds(self, model: LensModel) -> dict[str, float]:
         """Seconds a text takes without masks, by group; only of groups of which something is still to be measured.
 
@@ -48,12 +62,12 @@ class StudyPlan:
             model: The model of the study.
 
         Returns:
-            Of the groups with a section of their own, and under `both` those of the slower group.
+            Of the groups of which texts are asked about, and under `both` those of the slower group.
         """
         todo = {cost.stage.owner for cost in self.costs if not cost.done}
         found = {}
         for group in self.study.groups:
-            section = first_section(group)
+            section = first_section(group) or group.replication
             if section is not None and group.name in todo:
                 corpora = section.corpora or group.corpora
                 texts = unseen_texts(section, corpora, self.texts_of(group), self.study, self.data_dir)

@@ -45,8 +45,10 @@ def run_study(plan: StudyPlan, model: LensModel, *, progress: bool = True) -> Pa
         progress: Whether to show progress bars.
 
     Returns:
-        The report's path. Errors are those of the stages; what was done before them is kept.
+        The report's path. Errors are those of `StudyPlan.require_layers` and of the stages; what was done before them
+        is kept.
     """
+    plan.require_layers(model)
     for stage in plan.stages:
         if stage.is_done():
             log.info("%s: done before", stage.title)

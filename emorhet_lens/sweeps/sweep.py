@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emorhet_lens.activations.stats import ActivationStats
-from emorhet_lens.causal.inputs import MakeMask, neutral_texts, require_unseen
+from emorhet_lens.causal.inputs import MakeMask, neutral_texts, require_acting, require_unseen, with_costs
 from emorhet_lens.causal.neutral import encode_neutral, read_neutral
 from emorhet_lens.causal.runs import EffectPlan
 from emorhet_lens.causal.steps import CONTROLS, plan_steps
@@ -122,7 +122,9 @@ def plan_sweep(
 
     Raises:
         EffectsError: A ratio, dose, range of layers, mask or concept cannot be used, there are fewer than two random
-            sets, no concept has test texts, or test or development texts were screened on.
+            sets, no concept has test texts, test or development texts were screened on, or at the positions no mask
+            would act.
+        MaskError: `where` is unknown.
         CorpusError: Two splits share a text, or a text is too long.
         ReadoutError: A split that the readout needs is missing.
         ScreenError: The neurons carry nothing to match random sets by.
@@ -135,6 +137,7 @@ def plan_sweep(
     ranges = layer_ranges(layers, identity.n_layers)
     needed = sizes(ratios, ranges, identity.d_mlp, equal=equal)
     masks, by_name = dosed_masks(mask, stats, doses)
+    require_acting(where, readout)
     require_unseen(stats, corpus=corpus, dev=dev)
     questions = questions_for(corpus, contrast) if question is None else (question,)
     chosen, left_out = with_texts(held, corpus, questions, concepts)
@@ -148,7 +151,7 @@ def plan_sweep(
     )
     splits: dict[str, Any] = {"dev": dev, "train": train, "batch_size": batch_size, "progress": progress}
     readings = prepare_all(model, corpus, questions, readout, **splits)
-    neutral = neutral_texts(corpus, seed) if neutral is None else neutral
+    neutral, unpriced = with_costs(neutral_texts(corpus, seed) if neutral is None else neutral, where)
     common: dict[str, Any] = {"model": identity.to_dict(), "rest": corpus.group.rest, "n_random": n_random}
     common |= {"seed": seed, "where": where, "neutral": None if neutral is None else neutral.digest}
     measured = [cell for cell in cells if cell.neurons.concepts]
@@ -187,5 +190,5 @@ def plan_sweep(
         "selection": source.options.to_dict() if isinstance(source, Screen) else None,
         "questions": [describe_base(one, answers) for one, answers in zip(questions, base, strict=True)],
     }
-    notes = warn(cells, n_doses=len(doses), checked=stats is not None, costs=neutral is not None)
-    return SweepPlan(cells, plans, by_name, chosen, options, (*left_out, *notes))
+    notes = warn(cells, n_doses=len(doses), checked=stats is not None, costs=neutral is not None or bool(unpriced))
+    return SweepPlan(cells, plans, by_name, chosen, options, (*left_out, *notes, *unpriced))

@@ -40,11 +40,13 @@ class Table:
         delimiter: What separates the columns.
         columns: Their names where the file has no header; by default its first row.
         strict: Whether text after a closing quotation mark is an error, and not a part of the field.
+        quoted: Whether quotation marks may enclose a field; otherwise they are a part of it as any other character.
     """
 
     delimiter: str
     columns: tuple[str, ...] | None = None
     strict: bool = True
+    quoted: bool = True
 
 
 def read_rows(path: Path, table: Table | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -148,7 +150,13 @@ def _list(file: BufferedIOBase) -> Iterator[Any]:
 
 
 def _table(file: BufferedIOBase, form: Table) -> Iterator[dict[str, Any]]:
-    reader = csv.DictReader(_text_lines(file), fieldnames=form.columns, delimiter=form.delimiter, strict=form.strict)
+    reader = csv.DictReader(
+        _text_lines(file),
+        fieldnames=form.columns,
+        delimiter=form.delimiter,
+        strict=form.strict,
+        quoting=csv.QUOTE_MINIMAL if form.quoted else csv.QUOTE_NONE,
+    )
     for fields in reader:
         if None in fields:
             raise csv.Error(f"{len(fields[None])} more fields than the header has")

@@ -3,6 +3,7 @@
 Twenty texts a class are few: a recall of theirs moves in steps of a twentieth. They steer a search and prove nothing.
 """
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 from emorhet_lens.activations.stats import ActivationStats
-from emorhet_lens.causal.inputs import neutral_texts, require_unseen
+from emorhet_lens.causal.inputs import neutral_texts, require_acting, require_unseen, with_costs
 from emorhet_lens.causal.neutral import Neutral, encode_neutral, read_neutral
 from emorhet_lens.causal.side_effects import SideEffect, side_effects
 from emorhet_lens.errors import EffectsError
@@ -23,6 +24,8 @@ from emorhet_lens.readouts.questions import Question, questions_for
 from emorhet_lens.readouts.readout import Reading, Readout
 from emorhet_lens.texts.corpus import Corpus
 from emorhet_lens.texts.splitting import random_stream
+
+log = logging.getLogger(__name__)
 
 LOOP_TEXTS = 20
 NEUTRAL_TEXTS = 16
@@ -119,13 +122,17 @@ def prepare_readings(
         What can be read under any mask.
 
     Raises:
-        EffectsError: A concept has no development texts, or texts were screened on.
+        EffectsError: A concept has no development texts, texts were screened on, or at the positions no mask would act.
+        MaskError: `where` is unknown.
         CorpusError: Two parts share a text, or a text is too long.
         ReadoutError: A part that the readout needs is missing.
     """
+    require_acting(where, readout)
     require_unseen(stats, dev=dev, calibrate=calibrate, train=train)
     asked = questions_for(dev) if questions is None else tuple(questions)
-    lent = neutral_texts(dev, seed, NEUTRAL_TEXTS) if neutral is None else neutral
+    lent, unpriced = with_costs(neutral_texts(dev, seed, NEUTRAL_TEXTS) if neutral is None else neutral, where)
+    for note in unpriced:
+        log.warning("%s, so no budget is kept", note)
     if calibrate is None and train is None:
         halves = dev.split({"loop": 0.5, "calibrate": 0.5}, seed=seed)
         dev, calibrate = halves["loop"], halves["calibrate"]

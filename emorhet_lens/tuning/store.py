@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emorhet_lens.causal.options import differing
 from emorhet_lens.errors import EffectsError, StoreError
 from emorhet_lens.store import read_json, write_json
 from emorhet_lens.tuning.dose_search import Trial
@@ -37,11 +38,10 @@ class TuningFiles:
         path = folder / PLAN_FILE
         mine = json.loads(json.dumps(options))
         if path.exists():
-            found = read_json(path, kind="tuning-plan")
-            differing = [name for name, value in mine.items() if found.get(name) != value]
-            if differing:
+            others = differing(mine, read_json(path, kind="tuning-plan"))
+            if others:
                 raise StoreError(
-                    f"{folder} holds a tuning with other {', '.join(differing)}; name another folder, or delete it"
+                    f"{folder} holds a tuning with other {', '.join(others)}; name another folder, or delete it"
                 )
         else:
             write_json(path, mine, kind="tuning-plan")
