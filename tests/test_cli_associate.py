@@ -1,6 +1,7 @@
 """`emorhet associate` and `emorhet compare` on tiny models in folders."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 from tiny_models import SPECIAL, WORDS, llama_weights, save_model, word_tokenizer
 from typer.testing import CliRunner
 
+from emorhet_lens.association.inputs import texts_by_group
 from emorhet_lens.association.tables import AssociationTables
 from emorhet_lens.cli.commands import app
-from emorhet_lens.errors import ModelError
+from emorhet_lens.errors import CorpusError, ModelError
+from emorhet_lens.screening.screen import Screen
 
 RUN = CliRunner()
 LABELS = {"emotion": ("anger", "fear", "neutral"), "rhetoric": ("metaphor", "simile", "literal")}
@@ -192,3 +195,37 @@ def test_compare(here: Path, tmp_path: Path) -> None:
     assert "no effects/primary.csv" in said(outcome)
     outcome = RUN.invoke(app, ["compare", str(here / "emotion"), str(here / "other-rhetoric")])
     assert outcome.exit_code == 2 and "groups differ" in said(outcome)
+
+
+def without_unknown(screen: Screen) -> Screen:
+    """A screening that was told to leave out texts with labels of no concept."""
+    return replace(screen, stats=replace(screen.stats, options={**screen.stats.options, "unknown": "drop"}))
+
+
+def test_each_corpus_is_loaded_as_the_screening_of_its_group_was(here: Path, tmp_path: Path) -> None:
+    screens = Screen.load(here / "emotion"), Screen.load(here / "rhetoric")
+    path = tmp_path / "figures.jsonl"
+    strange = [json.dumps({"text": f"the pun {n}", "label": "pun", "id": f"pun{n}"}) for n in range(20)]
+    path.write_text("\n".join([(here / "rhetoric-new.jsonl").read_text(), *strange]), encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"figures\.jsonl fits neither group; .*'pun'"):
+        texts_by_group(*screens, [str(path)], min_texts=2)
+    # The emotions would keep nothing of it, or texts of the rest alone.
+    found = texts_by_group(*(without_unknown(one) for one in screens), [str(path)], min_texts=2)
+    assert list(found) == ["rhetoric"]
+    assert {e.label for part in (found["rhetoric"].dev, found["rhetoric"].test) for e in part} == set(
+        LABELS["rhetoric"]
+    )
+    bare = tmp_path / "bare.jsonl"
+    plain = [json.dumps({"text": f"a table {n}", "label": "neutral", "id": f"n{n}"}) for n in range(20)]
+    bare.write_text("\n".join([*plain, *strange]), encoding="utf-8")
+    with pytest.raises(CorpusError, match="as emotion: no text of a concept; as rhetoric"):
+        texts_by_group(*(without_unknown(one) for one in screens), [str(bare)], min_texts=2)
+
+
+def test_a_corpus_that_fits_both_groups_goes_to_the_one_that_was_screened_on_it(here: Path, tmp_path: Path) -> None:
+    screens = tuple(without_unknown(Screen.load(here / group)) for group in LABELS)
+    for group, other in (("emotion", "rhetoric"), ("rhetoric", "emotion")):
+        path = tmp_path / f"{group}-seen.jsonl"
+        parts = [(here / f"{part}-new.jsonl").read_text(encoding="utf-8") for part in (group, other)]
+        path.write_text("\n".join(parts), encoding="utf-8")
+        assert list(texts_by_group(*screens, [str(path)], min_texts=2)) == [group]

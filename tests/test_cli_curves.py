@@ -184,3 +184,18 @@ def test_there_is_no_judge_without_a_corpus(here: Path, tmp_path: Path) -> None:
     basics = ["--model", str(here / "model"), "--screen", str(here / "screen"), "--out", str(tmp_path)]
     outcome = RUN.invoke(app, ["curves", *basics, "--corpus", "x", "--concepts", "anger"])
     assert outcome.exit_code == 2 and "--judge-corpus" in outcome.output
+
+
+def test_texts_are_loaded_as_the_screening_was(here: Path, tmp_path: Path) -> None:
+    strange = json.dumps({"text": "the pun", "label": "pun", "id": "pun"})
+    for part in ("first", "second"):
+        rows = (here / f"emotion-{part}.jsonl").read_text(encoding="utf-8")
+        (tmp_path / f"emotion-{part}.jsonl").write_text(f"{rows}\n{strange}", encoding="utf-8")
+    model = load_model(str(here / "model"), device="cpu")
+    screen = Screen.load(here / "screen", model)
+    corpora: Any = [[str(tmp_path / f"emotion-{part}.jsonl")] for part in ("first", "second")]
+    options: Any = {"concepts": ["fear"], "texts": 5, "max_new_tokens": 2, "progress": False}
+    with pytest.raises(CorpusError, match="'pun'"):
+        plan_curves_job(model, screen, *corpora, tmp_path / "out", **options)
+    told = replace(screen, stats=replace(screen.stats, options={**screen.stats.options, "unknown": "drop"}))
+    assert plan_curves_job(model, told, *corpora, tmp_path / "out", **options).plan.methods

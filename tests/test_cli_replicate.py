@@ -1,6 +1,7 @@
 """`emorhet replicate` on a tiny model in a folder."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from tiny_models import SPECIAL, WORDS, llama_weights, save_model, word_tokenize
 from typer.testing import CliRunner
 
 from emorhet_lens.cli.commands import app
+from emorhet_lens.errors import CorpusError
+from emorhet_lens.models.loading import load_model
+from emorhet_lens.replication.job import plan_crossings
+from emorhet_lens.screening.screen import Screen
 
 RUN = CliRunner()
 VOCABULARY = (*WORDS, "metaphor", "simile", "literal")
@@ -91,3 +96,18 @@ def test_bad_input(here: Path, tmp_path: Path, more: list[str], message: str) ->
     outcome = run(here, tmp_path / "out", *more)
     assert outcome.exit_code == 2
     assert message in " ".join(outcome.output.split())
+
+
+def test_each_corpus_is_loaded_as_its_own_screening_was(here: Path, tmp_path: Path) -> None:
+    model = load_model(str(here / "model"), device="cpu")
+    one, two = (Screen.load(here / name, model) for name in ("one", "two"))
+    told = replace(two, stats=replace(two.stats, options={**two.stats.options, "unknown": "drop"}))
+    path = tmp_path / "two-new.jsonl"
+    strange = json.dumps({"text": "the pun", "label": "pun", "id": "pun"})
+    path.write_text((here / "two-new.jsonl").read_text(encoding="utf-8") + "\n" + strange, encoding="utf-8")
+    corpora = ([str(here / "one-new.jsonl")], [str(path)])
+    options = {"n_random": 2, "min_texts": 2, "progress": False}
+    with pytest.raises(CorpusError, match="'pun'"):
+        next(plan_crossings(model, (one, two), ("one", "two"), corpora, tmp_path / "out", **options))
+    crossing = next(plan_crossings(model, (one, told), ("one", "two"), corpora, tmp_path / "out", **options))
+    assert (crossing.screened_on, crossing.tested_on) == ("one", "two-new")

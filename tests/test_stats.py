@@ -65,6 +65,15 @@ def test_a_sum_says_what_it_is_of():
     assert added.options["ids"][longest].startswith("two:")
 
 
+def test_a_sum_is_loaded_as_either_part_needs():
+    one, two = (collected(tiny_corpus(9, seed=k, source=f"s{k}")) for k in (0, 1))
+    assert one.loading == (one + two).loading == {"hub": False, "unknown": "error"}
+    needy = [replace(two, options=two.options | more) for more in ({"hub": "owner/name"}, {"unknown": "drop"})]
+    assert [(one + other).loading for other in needy] == [(other + one).loading for other in needy]
+    assert (one + needy[0]).loading == {"hub": "owner/name", "unknown": "error"}
+    assert (needy[1] + one).loading == {"hub": False, "unknown": "drop"}
+
+
 def test_texts_are_counted_once(whole):
     with pytest.raises(StatsError, match="21 texts are in both, for example 'one:000'"):
         _ = whole + whole

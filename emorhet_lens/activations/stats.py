@@ -63,6 +63,12 @@ class ActivationStats:
         layers, neurons = self.output_norm.shape
         return layers, neurons
 
+    @property
+    def loading(self) -> dict[str, Any]:
+        """How `load_corpus` was told to load the texts: hub and unknown; its defaults where that is not known."""
+        # Statistics that `emorhet screen` has not written do not say.
+        return {"hub": self.options.get("hub", False), "unknown": self.options.get("unknown", "error")}
+
     def by_label(self, source: str | None = None) -> Sums:
         """Sums by label: one row a concept, then the rest.
 
@@ -154,9 +160,12 @@ class ActivationStats:
         # The batches name their texts by the place among the ids, which moves.
         moved = [[index + len(mine["ids"]) for index in batch] for batch in theirs["plan"]]
         lists = {key: [*mine[key], *theirs[key]] for key in ("corpora", "ids", "skipped")}
+        # What one of them needed to be loaded, both need.
+        ways = self.loading, other.loading
+        loading = {"hub": ways[0]["hub"] or ways[1]["hub"], "unknown": min(way["unknown"] for way in ways)}
         return replace(
             self,
-            options={**mine, **lists, "plan": [*mine["plan"], *moved]},
+            options={**mine, **loading, **lists, "plan": [*mine["plan"], *moved]},
             cells=cells,
             sums=self.sums.pool(places[0], len(cells)) + other.sums.pool(places[1], len(cells)),
             extremes=self.extremes.spread(places[0], len(cells)).join(other.extremes.spread(places[1], len(cells))),

@@ -71,6 +71,8 @@ def texts_by_group(
 ) -> dict[str, HeldOut]:
     """Load texts that neither screening has seen; each corpus goes to the group whose labels it has.
 
+    One that a screening names is tried with its group first, and all are loaded as that group's screening was told to.
+
     Args:
         emotion: A screening.
         rhetoric: Another, of other concepts.
@@ -86,21 +88,33 @@ def texts_by_group(
     Raises:
         CorpusError: A corpus fits neither group, or nothing unseen is left of it.
     """
-    groups = (emotion.stats.group, rhetoric.stats.group)
+    screens = (emotion, rhetoric)
     seen = frozenset(emotion.stats.options["ids"]) | frozenset(rhetoric.stats.options["ids"])
-    found: dict[str, list[HeldOut]] = {group.name: [] for group in groups}
+    found: dict[str, list[HeldOut]] = {one.stats.group.name: [] for one in screens}
     for name in names:
         complaints = []
-        for group in groups:
+        for screen in sorted(screens, key=lambda one: Path(name).stem not in one.stats.sources):
+            group = screen.stats.group
             try:
                 one = load_held_out(
-                    [name], group, seen=seen, limit=limit, min_texts=min_texts, data_dir=data_dir, seed=seed
+                    [name],
+                    group,
+                    seen=seen,
+                    limit=limit,
+                    min_texts=min_texts,
+                    data_dir=data_dir,
+                    seed=seed,
+                    **screen.stats.loading,
                 )
             except EmorhetError as error:
                 complaints.append(f"as {group.name}: {error}")
-            else:
-                found[group.name].append(one)
-                break
+                continue
+            # Without the labels that are unknown to it, a group may keep texts of the rest alone.
+            if not any(one.test.counts()[concept] for concept in group.concepts):
+                complaints.append(f"as {group.name}: no text of a concept")
+                continue
+            found[group.name].append(one)
+            break
         else:
             raise CorpusError(f"{name} fits neither group; {'; '.join(complaints)}")
     return {

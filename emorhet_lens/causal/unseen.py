@@ -4,7 +4,7 @@ Also how long a job takes beside what was predicted, which is written with all r
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,6 +60,7 @@ def choose_unseen(
     min_texts: int = MIN_TEXTS,
     data_dir: Path | None = None,
     seed: int = 0,
+    loading: Mapping[str, Any] | None = None,
 ) -> Unseen:
     """Choose texts that a screening has not seen, and give the readout its part of them.
 
@@ -74,6 +75,7 @@ def choose_unseen(
         min_texts: A concept with fewer in a source is left out there.
         data_dir: Folder of named corpora.
         seed: Of all draws.
+        loading: How another screening loaded these corpora, see `ActivationStats.loading`.
 
     Returns:
         The texts and the readout.
@@ -83,18 +85,15 @@ def choose_unseen(
         CorpusError: A corpus cannot be loaded, nothing unseen is left, or a concept has too few texts.
     """
     asked = readout_named(readout)
-    options = screen.stats.options
     texts = load_held_out(
         list(corpora),
         screen.stats.group,
-        seen=frozenset(options["ids"]),
+        seen=frozenset(screen.stats.options["ids"]),
         limit=limit,
         min_texts=min_texts,
         data_dir=data_dir,
-        # Statistics that `emorhet screen` has not written do not say.
-        hub=options.get("hub", False),
-        unknown=options.get("unknown", "error"),
         seed=seed,
+        **(screen.stats.loading if loading is None else loading),
     )
     dev, train = lessons_of(readout, texts.dev, seed)
     return Unseen(screen, texts, asked, dev, train)

@@ -66,7 +66,7 @@ def describe_command(
             # Before the texts are looked for: it also says how to get them.
             _show_facts(about)
         concepts = _concepts(about, group, extra_concept or [])
-        parts = _load(name, about, concepts, split, data_dir, hub)
+        parts = _load(name, concepts, split, data_dir, hub)
         measured = parts[split or ("train" if "train" in parts else next(iter(parts)))]
         _show_counts(parts)
         _show_quality(describe_quality(measured, splits=parts if len(parts) > 1 else None, seed=seed))
@@ -81,11 +81,9 @@ def _concepts(about: Facts | None, group: str | None, extra: list[str]) -> Conce
 
 
 def _load(
-    name: str, about: Facts | None, concepts: ConceptGroup | None, split: str | None, data_dir: Path | None, hub: bool
+    name: str, concepts: ConceptGroup | None, split: str | None, data_dir: Path | None, hub: bool
 ) -> dict[str, Corpus]:
-    splits = split_names(name, data_dir)
-    if not splits and hub and about is not None and WHOLE not in about.files:
-        splits = tuple(about.files)
+    splits = split_names(name, data_dir, hub=hub)
     if split not in (None, *splits):
         # Files know no split but "all"; for any other one this is the error.
         return {str(split): load_corpus(name, split=split, group=concepts, data_dir=data_dir, hub=hub)}

@@ -115,7 +115,8 @@ def plan_curves_job(
     Args:
         model: The model of the screening.
         screen: Gives neurons and means.
-        corpora: Texts of the residual difference; see `load_residual_texts`, for this and texts.
+        corpora: Texts of the residual difference; see `load_residual_texts`, for this and texts. They are loaded as the
+            screening's were, and so are the next.
         judge_corpora: Corpora that were not screened; see `load_judge_texts`.
         folder: For the results; a measurement that was interrupted goes on from it.
         concepts: Towards and away from what.
@@ -156,11 +157,10 @@ def plan_curves_job(
     asked = by_prompt()
     require_strengths("residual", residual_strengths)
     group = screen.stats.group
-    judged = load_judge_texts(
-        judge_corpora, group, concepts=concepts, prompts=prompts, limit=judge_texts, data_dir=data_dir, seed=seed
-    )
+    drawn = {"data_dir": data_dir, "seed": seed, **screen.stats.loading}
+    judged = load_judge_texts(judge_corpora, group, concepts=concepts, prompts=prompts, limit=judge_texts, **drawn)
     require_unscreened(judged, screen.stats.sources, screen.stats.options["ids"])
-    train, dev = load_residual_texts(corpora, group, concepts=concepts, limit=texts, data_dir=data_dir, seed=seed)
+    train, dev = load_residual_texts(corpora, group, concepts=concepts, limit=texts, **drawn)
     require_other_sources(judged, train)
     writing: dict[str, Any] = {
         "template": template,

@@ -18,6 +18,8 @@ def load_judge_texts(
     prompts: Sequence[str],
     limit: int | None = None,
     data_dir: Path | None = None,
+    hub: bool = False,
+    unknown: str = "error",
     seed: int = 0,
 ) -> Corpus:
     """Load the texts of a judge, and refuse them where it could not judge fairly.
@@ -28,7 +30,9 @@ def load_judge_texts(
         concepts: What the judge has to tell.
         prompts: What will be continued.
         limit: Most texts a label and source.
-        data_dir: Folder of named corpora.
+        data_dir: See `load_corpus`, for this, hub and unknown.
+        hub: Whether publishers' data sets may be taken from the hub.
+        unknown: What a label that is not the group's does.
         seed: Of the draw.
 
     Returns:
@@ -40,10 +44,10 @@ def load_judge_texts(
     """
     if not names:
         raise EffectsError(f"no corpus for a judge of {group.name}; name one that was not screened")
-    unknown = sorted(set(concepts) - set(group.concepts))
-    if unknown or not concepts:
-        raise EffectsError(f"unknown concepts {unknown}; name some of {', '.join(group.concepts)}")
-    whole = join([load_corpus(name, group=group, data_dir=data_dir) for name in names])
+    strange = sorted(set(concepts) - set(group.concepts))
+    if strange or not concepts:
+        raise EffectsError(f"unknown concepts {strange}; name some of {', '.join(group.concepts)}")
+    whole = join([load_corpus(name, group=group, data_dir=data_dir, hub=hub, unknown=unknown) for name in names])
     counts = whole.counts()
     lacking = [concept for concept in concepts if not counts[concept]]
     if lacking:

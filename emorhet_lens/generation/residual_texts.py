@@ -1,6 +1,7 @@
 """Texts for steering by the residual stream: some for the mean difference, others to choose the layer on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from emorhet_lens.corpora.named import load_corpus, split_names
@@ -20,6 +21,8 @@ def load_residual_texts(
     concepts: Sequence[str] = (),
     limit: int = 100,
     data_dir: Path | None = None,
+    hub: bool = False,
+    unknown: str = "error",
     seed: int = 0,
 ) -> tuple[Corpus, Corpus]:
     """Load texts of concepts and of the rest, in two parts that share none.
@@ -32,7 +35,9 @@ def load_residual_texts(
         group: Of the concepts.
         concepts: What a difference is needed of.
         limit: Most texts a label and source of the difference; a quarter of them, at least 20, choose the layer.
-        data_dir: Folder of named corpora.
+        data_dir: See `load_corpus`, for this, hub and unknown.
+        hub: Whether publishers' data sets may be taken from the hub.
+        unknown: What a label that is not the group's does.
         seed: Of division and draw.
 
     Returns:
@@ -41,7 +46,10 @@ def load_residual_texts(
     Raises:
         CorpusError: A corpus cannot be loaded or is too small to be divided, or one of `concepts` lacks texts.
     """
-    parts = [_divided(name, group, data_dir, seed) for name in names]
+    parts = []
+    for name in names:
+        load = partial(load_corpus, name, group=group, data_dir=data_dir, hub=hub, unknown=unknown)
+        parts.append(_divided(load, split_names(name, data_dir, hub=hub), seed))
     limits = (limit, max(_LEAST_DEV_TEXTS, limit // 4))
     train, dev = (
         join(own).balanced(most, seed=seed) for own, most in zip(zip(*parts, strict=True), limits, strict=True)
@@ -57,10 +65,9 @@ def load_residual_texts(
     return train, dev
 
 
-def _divided(name: str, group: ConceptGroup, data_dir: Path | None, seed: int) -> tuple[Corpus, Corpus]:
-    if {"train", "dev"} <= set(split_names(name, data_dir)):
-        train, dev = (load_corpus(name, split=part, group=group, data_dir=data_dir) for part in ("train", "dev"))
+def _divided(load: Callable[..., Corpus], splits: tuple[str, ...], seed: int) -> tuple[Corpus, Corpus]:
+    if {"train", "dev"} <= set(splits):
+        train, dev = (load(split=part) for part in ("train", "dev"))
         return train, dev
-    whole = load_corpus(name, group=group, data_dir=data_dir)
-    divided = whole.split({"train": 0.6, "dev": 0.4}, seed=seed, keep_together=TIES)
+    divided = load().split({"train": 0.6, "dev": 0.4}, seed=seed, keep_together=TIES)
     return divided["train"], divided["dev"]

@@ -51,10 +51,11 @@ def plan_crossings(
     Yields:
         The crossings, with the errors of `plan_validation`.
     """
-    for screen, name, tested in zip(screens, names, reversed(corpora), strict=True):
+    for screen, other, name, tested in zip(screens, reversed(screens), names, reversed(corpora), strict=True):
         slug = "+".join(Path(part).stem for part in tested)
         place = folder / f"{name}-on-{slug}"
-        yield Crossing(name, slug, plan_validation(model, screen, tested, place, controls=("random",), **options))
+        asked = {"controls": ("random",), "loading": other.stats.loading, **options}
+        yield Crossing(name, slug, plan_validation(model, screen, tested, place, **asked))
 
 
 def write_replication(

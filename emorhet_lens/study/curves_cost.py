@@ -34,7 +34,12 @@ def count_curves(
     )
     require_unscreened(judged, seen.sources, {example.key for example in seen})
     train, dev = load_residual_texts(
-        section.corpora or group.corpora, seen.group, limit=section.texts, data_dir=data_dir, seed=study.seed
+        section.corpora or group.corpora,
+        seen.group,
+        concepts=section.concepts,
+        limit=section.texts,
+        data_dir=data_dir,
+        seed=study.seed,
     )
     require_other_sources(judged, train)
     writing = count_writing(

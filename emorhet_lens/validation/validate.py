@@ -4,11 +4,11 @@ The steps of `emorhet validate` for other callers: choose unseen texts, plan (wh
 measured is described in `emorhet_lens.causal.plan`; a folder holds one measurement and goes on where it stopped.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from emorhet_lens.causal.inputs import MakeMask, make_masks
 from emorhet_lens.causal.outcomes import Effects
@@ -78,6 +78,7 @@ def plan_validation(
     delta: int | float = 0.05,
     search: Search = "ladder",
     announce: Callable[[int, float], None] | None = None,
+    loading: Mapping[str, Any] | None = None,
 ) -> Validation:
     """Choose texts that a screening has not seen and plan the masked readings on them.
 
@@ -103,6 +104,7 @@ def plan_validation(
         search: For adaptive masks: how the dose is looked for.
         announce: For adaptive masks: told the most texts that tuning and the readings after it will send through the
             model, and minutes, before tuning begins.
+        loading: See `choose_unseen`.
 
     Returns:
         The plan.
@@ -114,7 +116,14 @@ def plan_validation(
         StoreError: The folder holds another measurement.
     """
     unseen = choose_unseen(
-        screen, corpora, readout=readout, limit=limit, min_texts=min_texts, data_dir=data_dir, seed=seed
+        screen,
+        corpora,
+        readout=readout,
+        limit=limit,
+        min_texts=min_texts,
+        data_dir=data_dir,
+        seed=seed,
+        loading=loading,
     )
     made: list[str] | dict[str, MakeMask] = list(masks)
     tunings = None
