@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from emorhet_lens.errors import StoreError
+from emorhet_lens.versions import VERSION
 
 SCHEMA = 1
 
@@ -29,7 +30,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str,
         facts: Anything that JSON can hold; goes into the file's metadata.
         kind: What the file holds; checked when it is read.
     """
-    metadata = {"emorhet_lens": json.dumps({"schema": SCHEMA, "kind": kind, "facts": facts})}
+    header = {"schema": SCHEMA, "kind": kind, "version": VERSION, "facts": facts}
+    metadata = {"emorhet_lens": json.dumps(header)}
     with replacing(path) as scratch:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, scratch, metadata=metadata)
 
@@ -56,8 +58,9 @@ def read_tensors(path: Path, *, kind: str) -> tuple[dict[str, Tensor], dict[str,
 
 
 def write_json(path: Path, facts: Mapping[str, Any], *, kind: str) -> None:
-    """Write facts as readable JSON with schema and kind."""
-    write_text(path, json.dumps({"schema": SCHEMA, "kind": kind, **facts}, indent=1, allow_nan=False) + "\n")
+    """Write facts as readable JSON with schema, kind and this package's version."""
+    header = {"schema": SCHEMA, "kind": kind, "version": VERSION}
+    write_text(path, json.dumps({**header, **facts}, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path, *, kind: str) -> dict[str, Any]:
@@ -73,7 +76,7 @@ def read_json(path: Path, *, kind: str) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError) as cause:
         raise StoreError(f"{path} is damaged ({cause}); write it again") from cause
     _check_header(facts, path, kind)
-    return {name: value for name, value in facts.items() if name not in ("schema", "kind")}
+    return {name: value for name, value in facts.items() if name not in ("schema", "kind", "version")}
 
 
 def write_text(path: Path, text: str) -> None:

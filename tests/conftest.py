@@ -102,10 +102,14 @@ def quick_collections() -> Iterator[None]:
     gc.unfreeze()
 
 
-@pytest.fixture(autouse=True)
-def threads(request: pytest.FixtureRequest) -> None:
-    """One thread for tiny models, whose threads would spend their time waiting for each other."""
-    for_torch, for_numba = THREADS if request.node.get_closest_marker("real") else (1, 1)
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """One thread for tiny models, whose threads would spend their time waiting for each other.
+
+    Before any fixture: a module's fixtures have to compute with as many threads as its tests, or results differ by
+    rounding.
+    """
+    for_torch, for_numba = THREADS if item.get_closest_marker("real") else (1, 1)
     torch.set_num_threads(for_torch)
     numba.set_num_threads(for_numba)
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from emorhet_lens import RHETORIC, Screen
 from emorhet_lens.cli.commands import app
 from emorhet_lens.errors import ScreenError
+from emorhet_lens.versions import VERSION
 
 RUN = CliRunner()
 
@@ -177,3 +178,8 @@ def test_run_quick_writes_results_and_a_report(tmp_path: Path) -> None:
     for group in ("emotion", "rhetoric"):
         assert Screen.load(tmp_path / group).stability is not None
     assert (tmp_path / "report.html").stat().st_size > 50_000
+
+
+def test_the_version_is_said() -> None:
+    outcome = RUN.invoke(app, ["--version"])
+    assert outcome.exit_code == 0 and outcome.output.strip() == f"emorhet_lens {VERSION}"

@@ -108,6 +108,9 @@ def test_texts_of_both_groups_give_effects_both_ways_and_the_same_again(here: Pa
     again = run(here, tmp_path / "out", *more)
     assert said(again).count("0 of") >= 2
     assert {path: path.read_bytes() for path in before} == before
+    # Without texts the folder keeps no tables of texts that its facts know nothing of.
+    assert run(here, tmp_path / "out").exit_code == 0
+    assert {path.name for path in (tmp_path / "out").glob("*.csv")} == {"association.csv", "shared.csv"}
 
 
 def test_screenings_that_read_texts_in_different_ways(here: Path, tmp_path: Path) -> None:
@@ -192,7 +195,7 @@ def test_compare(here: Path, tmp_path: Path) -> None:
     facts = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))
     assert facts["names"] == ["emotion", "other-emotion"] and facts["group"] == "emotion"
     assert (tmp_path / "out" / "comparison.png").exists()
-    assert "no effects/primary.csv" in said(outcome)
+    assert "so no effects are compared" in said(outcome)
     outcome = RUN.invoke(app, ["compare", str(here / "emotion"), str(here / "other-rhetoric")])
     assert outcome.exit_code == 2 and "groups differ" in said(outcome)
 

@@ -91,7 +91,7 @@ def test_a_refusal_is_one_message(chat: Chat, tmp_path: Path) -> None:
 def test_a_local_model_writes_and_nothing_of_it_is_well_formed(chat: Chat, tmp_path: Path) -> None:
     save_model(llama_weights(max_position_embeddings=256), tmp_path / "model")
     outcome = command(tmp_path, "--generator", str(tmp_path / "model"), "--rounds", "0", "--max-tokens", "8")
-    assert outcome.exit_code == 0, outcome.output
+    assert outcome.exit_code == 2 and "no text was kept" in outcome.output
     facts = json.loads((tmp_path / "out" / "synthesis.json").read_text(encoding="utf-8"))
     assert facts["options"]["generator"]["name"] == "model"
     assert facts["options"]["generator"]["parameters"]["max_new_tokens"] == 8

@@ -14,6 +14,7 @@ from emorhet_lens import Screen
 from emorhet_lens.causal.unseen import choose_unseen
 from emorhet_lens.cli.commands import app
 from emorhet_lens.errors import CorpusError
+from emorhet_lens.versions import VERSION
 
 RUN = CliRunner()
 COLUMNS = (
@@ -240,3 +241,37 @@ def test_adaptive_masks_are_tuned_first_and_again_give_the_same_bytes(here: Path
     loop, test = (set.union(*(one["test"] for one in splits[part])) for part in (slice(2), slice(2, None)))
     assert not loop & test and not (loop | test) & screened
     assert all(not one["test"] & one["dev"] for one in splits)
+
+
+def test_what_it_took_stays_known(here: Path, tmp_path: Path) -> None:
+    assert validate(here, tmp_path / "out").exit_code == 0
+    path = tmp_path / "out" / "effects.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    measured = facts["measured_on"]
+    assert measured["readout"] == "zero-shot" and measured["corpora"] == [str(here / "new.jsonl")]
+    assert facts["version"] == VERSION
+    path.write_text(json.dumps({**facts, "minutes": {"predicted": 1.5, "taken": 2.5}}), encoding="utf-8")
+    assert validate(here, tmp_path / "out").exit_code == 0
+    assert json.loads(path.read_text(encoding="utf-8"))["minutes"] == {"predicted": 1.5, "taken": 2.5}
+
+
+def test_a_copy_of_the_screened_texts_is_refused(here: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "renamed.jsonl"
+    copy.write_text((here / "seen.jsonl").read_text(encoding="utf-8"), encoding="utf-8")
+    basics = ["--model", str(here / "model"), "--screen", str(here / "screen"), "--out", str(tmp_path / "out")]
+    outcome = RUN.invoke(app, ["validate", *basics, "--corpus", str(copy), "--no-progress"])
+    assert outcome.exit_code == 2 and "were screened on" in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--seed", "-1"], "Invalid value for '--seed'"),
+        (["--device", "cuda:99"], "device='cuda:99' cannot be used"),
+        (["--out", "{here}/seen.jsonl"], "seen.jsonl"),
+    ],
+)
+def test_machines_and_folders_that_cannot_be_used(here: Path, tmp_path: Path, more: list[str], message: str) -> None:
+    outcome = validate(here, tmp_path / "out", *(part.format(here=here) for part in more))
+    assert outcome.exit_code == 2, outcome.output
+    assert message in " ".join(outcome.output.replace("\u2502", " ").split()) and "Traceback" not in outcome.output

@@ -13,6 +13,7 @@ from emorhet_lens.comparison.compare import compare, finding
 from emorhet_lens.comparison.pictures import comparison_figure, write_picture
 from emorhet_lens.errors import ScreenError, StoreError
 from emorhet_lens.screening.screen import Screen, screen
+from emorhet_lens.store import write_json
 from emorhet_lens.texts.concepts import ConceptGroup
 
 COLUMNS = ["mask", "concept", "own", "excess", "p_holm"]
@@ -87,8 +88,16 @@ def test_which_findings_replicate(folders: tuple[Path, Path]) -> None:
     ],
 )
 def test_findings(first: tuple[float, float], second: tuple[float, float] | None, expected: str) -> None:
-    rows = [None if one is None else pd.Series({"excess": one[0], "p_holm": one[1]}) for one in (first, second)]
+    rows = [
+        None if one is None else pd.Series(dict(zip(("own", "excess", "p_holm"), (one[0], *one), strict=True)))
+        for one in (first, second)
+    ]
     assert finding(rows[0], rows[1]) == expected
+
+
+def test_a_set_that_random_sets_outdo_is_no_finding() -> None:
+    moved, still = (pd.Series({"own": own, "excess": -1.0, "p_holm": 0.01}) for own in (-0.5, 0.5))
+    assert finding(moved, still) == "only in the first"
 
 
 def test_the_other_way_round(folders: tuple[Path, Path]) -> None:
@@ -102,7 +111,7 @@ def test_without_effects_the_rest_is_compared_and_said(folders: tuple[Path, Path
     (folders[1] / "effects" / "primary.csv").unlink()
     found = compare(*folders)
     assert set(found.effects["finding"]) == {"not measured in both"}
-    assert found.warnings == ("large: no effects/primary.csv, so no effects are compared",)
+    assert found.warnings == ("large: no primary.csv in effects, validate, ../validate, so no effects are compared",)
     (folders[0] / "effects" / "primary.csv").unlink()
     assert compare(*folders).effects.empty
 
@@ -138,3 +147,25 @@ def test_bad_input(folders: tuple[Path, Path], made: tuple[Screen, Screen], tmp_
     (folders[1] / "effects" / "primary.csv").write_text("mask,concept\nzero,anger\n", encoding="utf-8")
     with pytest.raises(StoreError, match="no column own, excess, p_holm"):
         compare(*folders)
+
+
+def test_only_claims_are_compared_and_other_ways_of_measuring_are_said(folders: tuple[Path, Path]) -> None:
+    for number, folder in enumerate(folders):
+        path = folder / "effects" / "primary.csv"
+        table = pd.read_csv(path).assign(family="primary")
+        more = table.assign(mask="same_dose", family="exploratory")
+        pd.concat([table, more]).to_csv(path, index=False)
+        facts = {"measured_on": {"corpora": ["goemotions"], "readout": ("zero-shot", "probe")[number], "sha256": "x"}}
+        write_json(folder / "effects" / "effects.json", facts, kind="effects")
+    found = compare(*folders)
+    assert set(found.effects["mask"]) == {"zero"}
+    [warning] = found.warnings
+    assert "different ways: corpora ['goemotions'], readout zero-shot; and" in warning and "readout probe" in warning
+
+
+def test_effects_of_a_study_are_found(folders: tuple[Path, Path]) -> None:
+    expected = compare(*folders).effects
+    (folders[0] / "effects").rename(folders[0] / "validate")
+    (folders[1] / "effects").rename(folders[1].parent / "validate")
+    # Of the second screening the folder beside it; the first one's own folder comes first.
+    pd.testing.assert_frame_equal(compare(*folders).effects, expected)

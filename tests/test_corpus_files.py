@@ -115,6 +115,8 @@ def test_numbers_serve_as_ids_and_with_aliases_as_labels(write):
 
 
 def test_the_first_text_field_that_is_there_counts(write):
+    path = write("a.jsonl", lines([{"utterance": "u", "dialogue": "d", "text": "", "label": "fear"}]))
+    assert read_corpus(path, group=EMOTIONS).examples[0].text == "d"
     path = write("a.jsonl", lines([{"utterance": "u", "dialogue": "d", "text": None, "label": "fear"}]))
     assert [e.text for e in read_corpus(path, group=EMOTIONS)] == ["d"]
 

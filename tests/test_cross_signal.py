@@ -212,10 +212,9 @@ class TestRefusals:
             measure(neurons=none)
 
     def test_texts_that_were_screened_on(self, measure, texts, stats):
-        seen = Corpus("seen", texts["test"].group, (replace(texts["test"].examples[0], source="screen", id="anger-0"),))
-        assert seen.examples[0].key in stats.options["ids"]
+        seen = {**stats.options, "texts": [*stats.options["texts"], texts["test"].examples[0].digest]}
         with pytest.raises(EffectsError, match="1 corpus texts were screened on"):
-            measure(corpus=seen)
+            measure(stats=replace(stats, options=seen))
 
     def test_another_model(self, measure):
         with pytest.raises(StoreError):

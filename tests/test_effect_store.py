@@ -70,6 +70,7 @@ def test_another_measurement_can_replace(tmp_path, answers):
     other = EffectFiles.open(tmp_path, {**OPTIONS, "seed": 1}, stale="replace")
     assert not other.has(STEP)
     assert other.load_side("zero", "glad") is None
+    other.save(STEP, answers)
     with pytest.raises(StoreError, match="other seed"):
         EffectFiles.open(tmp_path, OPTIONS)
 
@@ -107,7 +108,7 @@ def test_rounding_of_what_was_calibrated_is_no_other_measurement(tmp_path, answe
 
 def test_what_was_chosen_is_compared_exactly(tmp_path):
     chosen = {**OPTIONS, "readings": [{"C": 0.01, "prior": [-1.2]}], "doses": [0.2], "model": {"fingerprint": [4.5]}}
-    EffectFiles.open(tmp_path, chosen)
+    EffectFiles.open(tmp_path, chosen).save_side("zero", "glad", [SideEffect(1.0, 0.0, 7)])
     EffectFiles.open(tmp_path, {**chosen, "model": {"fingerprint": [4.501]}})
     for name, other in (
         ("readings", [{"C": 0.001, "prior": [-1.2]}]),
@@ -125,3 +126,11 @@ def test_a_tuning_goes_on_where_calibration_rounds_differently(tmp_path):
     for name, other in (("delta", 0.051), ("readings", [{"prior": [-1.3], "tokens": [3]}])):
         with pytest.raises(StoreError, match=f"tuning with other {name}"):
             TuningFiles.open(tmp_path, {**options, name: other})
+
+
+def test_a_plan_without_results_binds_nobody(tmp_path, answers):
+    EffectFiles.open(tmp_path, OPTIONS)
+    files = EffectFiles.open(str(tmp_path), {**OPTIONS, "seed": 1})
+    files.save(STEP, answers)
+    with pytest.raises(StoreError, match="other seed"):
+        EffectFiles.open(tmp_path, OPTIONS)

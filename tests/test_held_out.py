@@ -122,3 +122,19 @@ def test_draws_are_seeded(data: Path) -> None:
 
     assert keys(1) == keys(1)
     assert keys(1) != keys(2)
+
+
+def test_the_same_texts_under_other_names_are_seen(tmp_path: Path) -> None:
+    """A copy has other ids and another source; another file of the same name has the same ids and other texts."""
+    rows = [{"text": f"a text of {n} words", "label": ("metaphor", "literal")[n % 2]} for n in range(40)]
+    for name, part in (("one", rows), ("copy", [{**row, "text": row["text"].upper() + "!"} for row in rows])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(json.dumps(row) for row in part), encoding="utf-8")
+    (tmp_path / "other").mkdir()
+    new = [{**row, "text": f"another {row['text']}"} for row in rows]
+    (tmp_path / "other" / "one.jsonl").write_text("\n".join(json.dumps(row) for row in new), encoding="utf-8")
+    seen = frozenset(example.digest for example in load_corpus(tmp_path / "one.jsonl", group=RHETORIC))
+    for known in ("one", "copy"):
+        with pytest.raises(CorpusError, match=r"all 40 texts of .* were screened on"):
+            load_held_out([str(tmp_path / f"{known}.jsonl")], RHETORIC, seen=seen, min_texts=1)
+    found = load_held_out([str(tmp_path / "other" / "one.jsonl")], RHETORIC, seen=seen, min_texts=1)
+    assert len(found.dev) + len(found.test) == 40

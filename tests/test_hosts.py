@@ -122,3 +122,14 @@ def test_bridge_around_a_model_in_training_is_refused():
     model = TransformerBridge.boot_transformers("x", hf_model=weights, tokenizer=tiny_gpt2().tokenizer, device="cpu")
     with pytest.raises(ModelError, match="training mode"):
         require_evaluation(model)
+
+
+def test_dropout_without_a_layer_of_its_own_is_refused():
+    """Some models drop by a function and keep the share as a number, as OPT and Bloom do."""
+    model = tiny_llama()
+    model.original_model.model.layers[0].hidden_dropout = 0.5
+    model.train()
+    with pytest.raises(ModelError, match=r"dropout=0\.5"):
+        require_evaluation(model)
+    model.eval()
+    require_evaluation(model)

@@ -9,7 +9,7 @@ from tiny import PAIR_GROUP, planted_corpus, texts_corpus, tiny_corpus, tiny_lla
 
 from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import CorpusError
-from emorhet_lens.generation.judge import NOTHING, train_judge
+from emorhet_lens.generation.judge import NOTHING, doubts_of, train_judge
 
 WORDS = {"glad": "sun song bright", "sad": "rain storm dark", "plain": "road house door"}
 
@@ -97,3 +97,23 @@ def test_too_little_is_refused(stats, planted):
         train_judge(few, screened=stats)
     with pytest.raises(CorpusError, match="different concept groups"):
         train_judge([corpus, planted_corpus(planted, per_label=4)], screened=stats)
+
+
+def test_the_interval_is_of_the_mean_recall(stats):
+    """Where one label is common and known and the other rare and not, the plain share of hits is another number."""
+    rows = [(label, f"the sun and a song {k}") for label, n in (("glad", 90), ("sad", 9)) for k in range(n)]
+    judge = train_judge(texts_corpus(*rows, source="other"), screened=stats)
+    assert judge.recall == {"glad": 1.0, "sad": 0.0}
+    assert judge.accuracy == 0.5
+    assert judge.low < 0.5 < judge.high < 0.9
+    [note] = doubts_of(judge)
+    assert "its verdicts say nothing" in note and "chance is 0.50" in note
+    assert doubts_of(train_judge(telling(), screened=stats)) == ()
+
+
+def test_a_judge_near_chance_on_other_sources_is_said(stats):
+    other = {"glad": "sad", "sad": "plain", "plain": "glad"}
+    turned = telling(40, source="second")
+    examples = tuple(replace(example, label=other[example.label]) for example in turned)
+    judge = train_judge([telling(40, source="first"), replace(turned, examples=examples)], screened=stats)
+    assert "near chance (0.33) on first 0.00, second 0.00" in doubts_of(judge)[-1]

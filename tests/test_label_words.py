@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from asking import LONG_WORDS, TEMPLATE, in_order, silence, splits, word_scores
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from emorhet_lens import mask_kinds
 from emorhet_lens.errors import ReadoutError
 from emorhet_lens.masks.masking import BatchHooks
 from emorhet_lens.passes.batches import encode_corpus
+from emorhet_lens.passes.cached_pass import cached_pass
 from emorhet_lens.passes.passes import Passes
 from emorhet_lens.passes.prompts import Prompt
 from emorhet_lens.readouts.label_words import LabelTokens, label_tokens, separator, words_of
@@ -121,8 +123,8 @@ def test_hooks_act_in_every_pass():
     assert shapes == [(6, 9), (6, 10), (6, 11)]
 
 
-@pytest.mark.parametrize(("where", "widths"), [("all", [11]), ("text", [11]), ("last", [9, 10, 11])])
-def test_a_mask_that_acts_by_position_needs_one_pass_a_path(any_host, monkeypatch, where, widths):
+@pytest.mark.parametrize("where", ["all", "text", "last", "prompt"])
+def test_a_mask_needs_one_pass_a_path(any_host, monkeypatch, where):
     corpus, words = splits(6)["test"], in_order(LONG_WORDS)
     tokens = label_tokens(any_host.tokenizer, LABELS, tuple(words), ":")
     encoded = encode_corpus(any_host, corpus, prompt=Prompt(TEMPLATE), tokens="text")
@@ -130,7 +132,8 @@ def test_a_mask_that_acts_by_position_needs_one_pass_a_path(any_host, monkeypatc
     hooks = mask.by_batch(any_host, where=where)
 
     def apart(batch):
-        return mask.fwd_hooks(any_host, where=where, text=batch.keep, attention_mask=batch.attention_mask)
+        marks = {"text": batch.keep, "attention_mask": batch.attention_mask, "prompt_length": batch.prompt_length}
+        return mask.fwd_hooks(any_host, where=where, **marks)
 
     for side in ("left", "right"):
         read = [tokens.scores(any_host, encoded, Passes(6, side, False), of, shortcut=True) for of in (hooks, apart)]
@@ -143,7 +146,41 @@ def test_a_mask_that_acts_by_position_needs_one_pass_a_path(any_host, monkeypatc
 
     monkeypatch.setattr(BatchHooks, "__call__", watched)
     tokens.scores(any_host, encoded, Passes(6, "left", False), hooks, shortcut=True)
-    assert seen == widths
+    assert seen == [11]
+
+
+@pytest.mark.parametrize("where", ["last", "prompt", "all"])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_words_are_read_under_a_mask_as_they_are_written_under_it(any_host, where, side):
+    corpus, words = splits(6)["test"], in_order(LONG_WORDS)
+    tokens = label_tokens(any_host.tokenizer, LABELS, tuple(words), ":")
+    encoded = encode_corpus(any_host, corpus, prompt=Prompt(TEMPLATE), tokens="text")
+    mask = mask_kinds.clamp(neurons_at(any_host, (0, 2), (1, 3), (1, 9)), 3.0)
+    hooks = mask.by_batch(any_host, where=where)
+    found = tokens.scores(any_host, encoded, Passes(6, side, False), hooks, shortcut=True)
+    plain = tokens.scores(any_host, encoded, Passes(6, side, False), None, shortcut=True)
+    expected = torch.zeros_like(found)
+    for row, text in enumerate(encoded.texts):
+        for column, word in enumerate(tokens.tokens):
+            expected[row, column] = written_under(any_host, mask, where, text.ids, word)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert (found - plain).abs().max() > 0.01
+
+
+def written_under(model, mask, where, prompt, word):
+    """Log-probability of a word's tokens, fed one by one to a KV cache with the mask on as in generation."""
+    total, cache, fed = 0.0, None, torch.tensor([prompt])
+    attention = torch.ones_like(fed)
+    for number, token in enumerate(word):
+        acts = where != "prompt" or number == 0
+        # A prompt pass is masked as a prompt, and what is fed afterwards is the last position of its own pass.
+        hooks = mask.fwd_hooks(model, where="all" if where == "prompt" else where) if acts else []
+        with torch.no_grad(), model.hooks(fwd_hooks=hooks):
+            logits, cache = cached_pass(model, fed, attention, cache)
+        total += float(logits[0, -1].double().log_softmax(-1)[token])
+        fed = torch.tensor([[token]])
+        attention = torch.cat([attention, torch.ones_like(fed)], dim=1)
+    return total
 
 
 def test_paths_of_words():

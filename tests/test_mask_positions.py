@@ -10,6 +10,7 @@ from emorhet_lens.masks.mask_positions import Positions
 CPU = torch.device("cpu")
 LEFT = torch.tensor([[1, 1, 1, 1], [0, 0, 1, 1]])
 RIGHT = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
+WIDTHS = torch.tensor([3, 1])
 
 
 def marks(rows):
@@ -40,6 +41,15 @@ def marks(rows):
         # but a prompt of one token is a prompt.
         (Positions("generated", prompt_length=1), (1, 1), [[0]]),
         (Positions("prompt", prompt_length=1), (1, 3), [[1, 0, 0]]),
+        # What is written after a prompt is the last position in its turn.
+        (Positions("last", prompt_length=2), (1, 4), [[0, 1, 1, 1]]),
+        (Positions("last", prompt_length=4), (1, 4), [[0, 0, 0, 1]]),
+        (Positions("last", prompt_length=2), (2, 1), [[1], [1]]),
+        # One width a row: the second row is padded on the right.
+        (Positions("last", attention_mask=RIGHT, prompt_length=WIDTHS), (2, 4), [[0, 0, 1, 1], [1, 1, 0, 0]]),
+        (Positions("prompt", prompt_length=WIDTHS), (2, 4), [[1, 1, 1, 0], [1, 0, 0, 0]]),
+        (Positions("generated", prompt_length=WIDTHS), (2, 4), [[0, 0, 0, 1], [0, 1, 1, 1]]),
+        (Positions("generated", prompt_length=WIDTHS), (2, 1), [[1], [0]]),
     ],
 )
 def test_chosen_by_hand(positions, shape, expected):
@@ -61,6 +71,11 @@ def test_everywhere_is_nothing_chosen():
 def test_choices_that_cannot_be(options, message):
     with pytest.raises(MaskError, match=message):
         Positions(**options)
+
+
+def test_widths_of_other_rows_are_refused():
+    with pytest.raises(MaskError, match="prompt_length= is of 2 rows, the model runs 3"):
+        Positions("prompt", prompt_length=WIDTHS).chosen(3, 4, CPU)
 
 
 def test_unknown_choice():

@@ -137,7 +137,7 @@ def test_values_that_cannot_be(changes, message):
 def test_values_of_another_length(name):
     mask = by_hand([(0, 1), (2, 3)])
     fields = {**vars(mask), name: torch.ones(3)}
-    with pytest.raises(MaskError, match=f"{name} has 3 values for 2 columns"):
+    with pytest.raises(MaskError, match=rf"{name} has the shape \(3,\); it needs a value for each of 2 columns"):
         unchecked(Mask, **fields)
 
 

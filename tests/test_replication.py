@@ -87,7 +87,7 @@ def test_bad_input(planted: Planted, screens: tuple[Screen, Screen]) -> None:
 def test_a_concept_of_one_side_and_shared_texts_are_said(planted: Planted, screens: tuple[Screen, Screen]) -> None:
     first, second = screens
     sets, scores = {**second.neurons.sets, "fear": ()}, {**second.neurons.scores, "fear": ()}
-    options = {**second.stats.options, "ids": [*second.stats.options["ids"], first.stats.options["ids"][0]]}
+    options = {**second.stats.options, "texts": [*second.stats.options["texts"], first.stats.options["texts"][0]]}
     second = replace(
         second, neurons=replace(second.neurons, sets=sets, scores=scores), stats=replace(second.stats, options=options)
     )

@@ -13,6 +13,7 @@ from tiny import planted_corpus
 from emorhet_lens.activations.collect import collect_stats
 from emorhet_lens.errors import StoreError
 from emorhet_lens.generation.tables import CurveTables
+from emorhet_lens.generation.tradeoff_pictures import write_tradeoff_picture
 from emorhet_lens.report.curves import curves_section
 from emorhet_lens.report.parts import GroupReport
 from emorhet_lens.report.report import write_report
@@ -131,3 +132,13 @@ def test_a_page(planted: Any, tables: CurveTables, tmp_path: Path) -> None:
     ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
     assert len(ids) == len(set(ids)) and {"group0-curves", "group1-curves"} <= set(ids)
     assert {(attributes["href"] or "")[1:] for attributes in page.attributes("a")} <= set(ids)
+
+
+def test_a_rate_of_one_can_be_drawn(tables: CurveTables, tmp_path: Path) -> None:
+    """Rounding may put the end of an interval a trace below a rate of 1, and above one of 0."""
+    table = tables.table.copy()
+    table.loc[table["target_rate"] == 1, "target_high"] = 1 - 1e-16
+    table.loc[table["target_rate"] == 0, "target_low"] = 1e-17
+    assert (table["target_high"] < table["target_rate"]).any() and (table["target_low"] > table["target_rate"]).any()
+    write_tradeoff_picture(tmp_path, table)
+    assert (tmp_path / "tradeoff.png").read_bytes().startswith(b"\x89PNG")

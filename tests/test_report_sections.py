@@ -163,7 +163,7 @@ def test_words_compare_zero_and_adaptive(tables: EffectTables) -> None:
     assert words["masks"] == ["zero", "adaptive"]
     assert words["concepts"]["anger"]["zero"].word == "not established"
     assert words["concepts"]["anger"]["adaptive"].word == "established"
-    assert words["only_adaptive"] == ["anger"] and words["compared"]
+    assert words["only_adaptive"] == [("anger", "not established")] and words["compared"]
     alone = replace(tables, table=tables.table[tables.table["mask"] == "zero"])
     assert not effects_section(alone)["words"]["compared"]
 
@@ -276,7 +276,7 @@ def test_a_report_of_everything(
     page = Page(write_report(tmp_path / "r.html", [group]).read_text(encoding="utf-8"))
     for words in (
         "What is established, what is not, what cannot be told",
-        "Here that is so for anger: established under adaptive masks and not under zero masks",
+        "Established under adaptive masks and not under zero masks: anger (zero masks: not established).",
         "harm beyond random sets is established for fear and not for the other concepts",
         "The same loop reached the target for 1 of 4 random sets (25 %)",
         "masking lowers it most in the bottom third in 1, in the middle third in 0 and in the top third in 1",

@@ -14,6 +14,7 @@ from tiny import PAIR_GROUP
 
 from emorhet_lens.errors import ScreenError, StatsError
 from emorhet_lens.scorers import SCORERS, register_scorer, require_references
+from emorhet_lens.scorers.registry import require_against
 from emorhet_lens.screening.screen import screen
 from emorhet_lens.screening.selection import ScreenOptions, select
 from emorhet_lens.texts.concepts import ConceptGroup
@@ -283,3 +284,25 @@ def test_a_scorer_of_ones_own():
         SCORERS.pop("loudest", None)
     with pytest.raises(ScreenError, match="unknown scorers"):
         ScreenOptions(scorers=("loudest",))
+
+
+@pytest.mark.parametrize("name", ["rate_z", "mean_z", "auroc"])
+def test_a_single_text_has_no_variance(name):
+    """One text of glad in the first source: only the second can say how texts vary."""
+    texts, labels = random_texts(3, n=40)
+    others = [label if label != "glad" else "sad" for label in labels[:20]]
+    first = [*others[:-1], "glad"]
+    sources = ["one"] * 20 + ["two"] * 20
+    both = stats_by_hand(texts, [*first, *labels[20:]], sources=sources)
+    alone = stats_by_hand(texts[20:], labels[20:], sources=["two"] * 20)
+    expect(scored(name, both)[0], scored(name, alone)[0].tolist())
+    # Without a second source there is no score, and a screening says that it found none.
+    single = stats_by_hand(texts[:20], first)
+    assert scored(name, single)[0].isnan().all()
+    found = screen(single, scorers=name, top=0.5, shuffles=0)
+    assert "no neurons were selected for: glad" in found.warnings
+
+
+def test_comparisons_are_known():
+    with pytest.raises(ScreenError, match="against='reste' is unknown; it is one of rest, others"):
+        require_against("reste")

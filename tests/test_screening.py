@@ -254,3 +254,17 @@ def test_long_texts_that_were_left_out_are_named(stats):
 def test_too_few_texts_for_halves_are_named():
     warnings = screen(made(counts={"glad": 3, "plain": 40}), shuffles=4).warnings
     assert "stability was not measured" in warnings
+
+
+def test_thin_sources_are_named():
+    """A source with two texts a label counts as much as one with forty."""
+    whole = made(counts={"glad": 40, "sad": 40, "plain": 40}) + made(
+        1, {"glad": 2, "sad": 12, "plain": 12}, sources=["two"], first_id=200
+    )
+    [warning] = [one for one in screen(whole, shuffles=0).warnings if "equal weight" in one]
+    assert warning.startswith("fewer than 10 texts of: glad in two (2); sources are averaged")
+    assert not any("equal weight" in one for one in screen(whole, allow_missing_rest=True, shuffles=0).warnings)
+
+
+def test_concepts_without_neurons_are_named(stats):
+    assert "no neurons were selected for: glad, sad" in screen(stats, support=10**6, shuffles=0).warnings

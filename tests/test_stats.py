@@ -59,6 +59,11 @@ def test_a_sum_says_what_it_is_of():
     assert added.options["ids"] == [e.key for e in (*one, *two)]
     assert [c["name"] for c in added.options["corpora"]] == ["texts", "texts"]
     assert added.sources == ("one", "two")
+    assert added.seen == {e.digest for e in (*one, *two)}
+    # Where only one part knows its texts, keys have to do for both.
+    older = collected(two)
+    older = replace(older, options={name: value for name, value in older.options.items() if name != "texts"})
+    assert (collected(one) + older).seen == {e.key for e in (*one, *two)}
     # The plan still names every text once, by its place among the ids.
     assert sorted(i for batch in added.options["plan"] for i in batch) == list(range(21))
     longest = added.options["plan"][-2][0]

@@ -58,7 +58,7 @@ def test_planted_neurons_move_predictions_and_others_do_not(found):
     assert (primary["base_rate"] == 0).all()
     assert primary.loc["anger", "own"] >= 0.9 and primary.loc["fear", "own"] >= 0.4
     assert (primary["random_mean"] < 0.1).all() and (primary["excess"] > 0.4).all()
-    assert (primary["log_odds_excess"] > 2).all() and (primary["log_odds_p"] < 0.01).all()
+    assert (primary["log_odds_excess"] > 2).all() and (primary["log_odds_p"] < 0.05).all()
     for control in ("random", "scaled", "noise"):
         strongest = rows_of(found, control=control, strength=1.0).groupby("concept")["log_odds"].max()
         own = rows_of(found, control="own", strength=1.0).set_index("concept")["log_odds"]
@@ -109,7 +109,7 @@ def test_every_control_pushes_as_it_says(answering, neurons, measure):
     torch.testing.assert_close(twice.shift, 2 * drawn[0].shift)
     # Primary readings come first, so that an interrupted run has them.
     order = [push.primary for push in plan.pushes]
-    assert sum(order) == 2 * 3 and all(order[:6])
+    assert sum(order) == 2 * 5 and all(order[:10])
 
 
 def test_without_the_primary_push_there_is_no_primary_family(measure):
@@ -286,7 +286,7 @@ class TestFolder:
         assert (done.remaining, done.texts, done.minutes) == ((), 0, 0)
 
     def test_another_measurement_is_refused(self, measure, neurons, tmp_path):
-        measure(plan_steer, folder=tmp_path)
+        measure(folder=tmp_path)
         for changes, name in (
             ({"seed": 1}, "random"),
             ({"forms": ("contrast", "amplify")}, "forms"),

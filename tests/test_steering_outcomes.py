@@ -76,7 +76,25 @@ def test_the_primary_test_by_hand(by_hand):
     t = (1 / 6) / (math.sqrt(2) / 6 * math.sqrt(1.5))
     # With one degree of freedom t is a Cauchy variable.
     assert row["p"] == pytest.approx(1 - 2 * math.atan(t) / math.pi)
-    assert row["p_holm"] == row["p"]
+    assert row["p_holm"] == row["p"] and row["against"] == "random"
+
+
+def test_sets_that_write_as_much_have_to_be_exceeded_too(by_hand):
+    own = by_hand.steered[Push("contrast", 1.0, "glad"), 0]
+    none = by_hand.steered[Push("contrast", 1.0, "glad", "random", 1), 0]
+
+    def beside(*scaled):
+        more = {(Push("contrast", 1.0, "glad", "scaled", d), 0): one for d, one in enumerate(scaled)}
+        return replace(by_hand, steered={**by_hand.steered, **more}).primary().iloc[0]
+
+    first = by_hand.primary().iloc[0]
+    # Scaled sets change the rate by 1/3 and 0, too, and by 1/3 both: then nothing varies and nothing can be told.
+    assert beside(own, none)["p"] == pytest.approx(first["p"])
+    silent = beside(own, own)
+    assert silent["against"] == "scaled" and math.isnan(silent["p"]) and silent["excess"] == 0
+    # All texts follow in one scaled set: the own neurons do more than the former and less than the latter.
+    every = replace(own, predicted=torch.tensor([0, 0, 0]))
+    assert beside(own, every)["p"] == 1
 
 
 def test_answers_about_other_texts_are_not_compared():

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from emorhet_lens import store
 from emorhet_lens.errors import StoreError
 from emorhet_lens.store import read_json, read_tensors, replacing, write_json, write_tensors, write_text
+from emorhet_lens.versions import VERSION
 
 TENSORS = {
     "counts": torch.tensor([[1, 2**60]]),
@@ -140,4 +141,9 @@ def test_file_is_as_readable_as_others(tmp_path):
 
 def test_json_is_readable_and_marked(tmp_path):
     write_json(tmp_path / "x", {"a": 1}, kind="test")
-    assert json.loads((tmp_path / "x").read_text(encoding="utf-8")) == {"schema": 1, "kind": "test", "a": 1}
+    assert json.loads((tmp_path / "x").read_text(encoding="utf-8")) == {
+        "schema": 1,
+        "kind": "test",
+        "version": VERSION,
+        "a": 1,
+    }

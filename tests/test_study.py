@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from tiny_study import make_folder, study_of
 
-from emorhet_lens.errors import CorpusError, EffectsError, StoreError
+from emorhet_lens.errors import CorpusError, EffectsError, EmorhetError, StoreError
 from emorhet_lens.models.loading import load_model
+from emorhet_lens.screening.screen import Screen
 from emorhet_lens.study.run import plan_study, run_study
 from emorhet_lens.study.schema import Study
 
@@ -250,3 +251,47 @@ def test_corpora_are_looked_for_before_the_model_is(tmp_path: Path, raw: dict[st
     with pytest.raises(CorpusError, match="no-such-corpus"):
         plan_study(Study.model_validate(other), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_labels_of_no_concept_can_be_left_out_everywhere(
+    here: Path, model: Any, raw: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strange = json.dumps({"text": "the pun", "label": "pun", "id": "pun"})
+    for path in here.glob("rhetoric-*.jsonl"):
+        (tmp_path / path.name).write_text(f"{path.read_text(encoding='utf-8')}\n{strange}", encoding="utf-8")
+    other = json.loads(json.dumps(raw).replace(f"{here}/rhetoric", f"{tmp_path}/rhetoric"))
+    with pytest.raises(CorpusError, match="'pun'"):
+        plan_study(Study.model_validate(other), tmp_path / "out")
+    other["groups"][0]["drop_unknown"] = True
+    plans = [plan_study(Study.model_validate(one), tmp_path / "out") for one in (other, raw)]
+    counted, expected = ({cost.stage.name: cost.texts for cost in plan.costs} for plan in plans)
+    assert counted == expected and counted.keys() >= {"screen", "validate", "sweep", "replicate"}
+    without_report(monkeypatch)
+    for section in ("validate", "sweep", "replicate"):
+        del other["groups"][0][section]
+    run_study(plan_study(Study.model_validate(other), tmp_path / "out"), model, progress=False)
+    # What follows loads its texts as the screening says.
+    assert Screen.load(tmp_path / "out" / "rhetoric" / "screen").stats.loading == {"hub": False, "unknown": "drop"}
+
+
+def test_texts_that_have_changed_are_noticed(here: Path, raw: dict[str, Any], done: Path, tmp_path: Path) -> None:
+    path = here / "rhetoric-first.jsonl"
+    before = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(before.replace("metaphor", "simile", 1), encoding="utf-8")
+        with pytest.raises(StoreError, match="the texts of rhetoric/screen are not those that"):
+            plan_study(Study.model_validate(raw), done)
+    finally:
+        path.write_text(before, encoding="utf-8")
+    plan_study(Study.model_validate(raw), done)
+
+
+def test_a_report_that_could_not_be_drawn_is_refused_first(
+    model: Any, raw: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emorhet_lens.report.report.find_spec", lambda _: None)
+    study = Study.model_validate({**raw, "groups": [{**raw["groups"][0], "sweep": None}]})
+    plan = plan_study(study, tmp_path / "out")
+    with pytest.raises(EmorhetError, match="a report needs matplotlib and circuitsvis, not installed here"):
+        run_study(plan, model, progress=False)
+    assert not (tmp_path / "out").exists()

@@ -53,7 +53,7 @@ def collect_stats(
     long_texts: Literal["error", "skip"] = "error",
     seed: int = 0,
     progress: bool = True,
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
     keep_checkpoint: bool = False,
 ) -> ActivationStats:
     """Run every text through the model once and keep sums by concept, source and half.
@@ -86,6 +86,7 @@ def collect_stats(
     """
     if tokens not in TOKENS:
         raise StatsError(f"tokens={tokens!r} is unknown; it is one of {', '.join(TOKENS)}")
+    checkpoint = None if checkpoint is None else Path(checkpoint)
     require_evaluation(model)
     names = hook_names(model, site)
     chosen = as_prompt(prompt)
@@ -100,6 +101,7 @@ def collect_stats(
         "site": site,
         "tokens": tokens,
         "prompt": chosen.to_json(),
+        "frame": chosen.frame(model.tokenizer),
         "prepend_bos": encoded.prepend_bos,
         "padding_side": padding_side,
         # Sums that another device goes on with would be rounded by both.
@@ -107,6 +109,7 @@ def collect_stats(
         "seed": seed,
         "corpora": [{"name": corpus.name, "sha256": corpus.digest, "counts": corpus.counts()}],
         "ids": [example.key for example in corpus],
+        "texts": [example.digest for example in corpus],
         "plan": [list(batch) for batch in plan],
         "skipped": list(encoded.skipped),
         "versions": versions(),

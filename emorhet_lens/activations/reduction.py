@@ -52,9 +52,10 @@ def reduce_texts(
     if values.device.type == "cpu":
         reduced = torch.empty((len(STATISTICS), len(values), values.shape[2]), dtype=values.dtype)
         # The compiled loop may share its threads with torch, and its first launch leaves torch with its own number.
-        threads = torch.get_num_threads()
+        threads, before = torch.get_num_threads(), numba.get_num_threads()
         numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
         _reduce_compiled(values.numpy(), keep.numpy(), reduced.numpy())
+        numba.set_num_threads(before)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
     else:

@@ -64,9 +64,13 @@ class ActivationStats:
         return layers, neurons
 
     @property
+    def seen(self) -> frozenset[str]:
+        """The digests of the texts; their keys where statistics of an earlier version do not hold them."""
+        return frozenset(self.options.get("texts") or self.options["ids"])
+
+    @property
     def loading(self) -> dict[str, Any]:
-        """How `load_corpus` was told to load the texts: hub and unknown; its defaults where that is not known."""
-        # Statistics that `emorhet screen` has not written do not say.
+        """How `load_corpus` was told to load the texts; its defaults where `emorhet screen` did not write it down."""
         return {"hub": self.options.get("hub", False), "unknown": self.options.get("unknown", "error")}
 
     def by_label(self, source: str | None = None) -> Sums:
@@ -160,9 +164,11 @@ class ActivationStats:
         # The batches name their texts by the place among the ids, which moves.
         moved = [[index + len(mine["ids"]) for index in batch] for batch in theirs["plan"]]
         lists = {key: [*mine[key], *theirs[key]] for key in ("corpora", "ids", "skipped")}
+        # Digests of one part alone would hide the other's texts.
+        lists["texts"] = [*mine["texts"], *theirs["texts"]] if mine.get("texts") and theirs.get("texts") else []
         # What one of them needed to be loaded, both need.
-        ways = self.loading, other.loading
-        loading = {"hub": ways[0]["hub"] or ways[1]["hub"], "unknown": min(way["unknown"] for way in ways)}
+        one, two = self.loading, other.loading
+        loading = {"hub": one["hub"] or two["hub"], "unknown": min(one["unknown"], two["unknown"])}
         return replace(
             self,
             options={**mine, **loading, **lists, "plan": [*mine["plan"], *moved]},
@@ -227,11 +233,13 @@ class ActivationStats:
         if self.group.labels != other.group.labels:
             raise StatsError(f"statistics of {self.group.labels} and of {other.group.labels} cannot be added")
         self.model.require_same(other.model)
-        for option in ("site", "tokens", "prompt", "prepend_bos"):
-            if self.options[option] != other.options[option]:
+        for option in ("site", "tokens", "prompt", "frame", "prepend_bos"):
+            # Statistics of earlier versions know no frame.
+            mine, theirs = self.options.get(option), other.options.get(option)
+            if mine != theirs:
                 raise StatsError(
-                    f"statistics with {option}={self.options[option]!r} and {option}={other.options[option]!r} "
-                    "cannot be added; collect both with the same options"
+                    f"statistics with {option}={mine!r} and {option}={theirs!r} cannot be added; collect both with the "
+                    "same options"
                 )
         shared = set(self.options["ids"]) & set(other.options["ids"])
         if shared:

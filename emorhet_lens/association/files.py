@@ -50,6 +50,9 @@ def write_association(
         if parts:
             rows = [part.assign(**{column: key}) for key, part in parts.items()]
             write_text(folder / name, pd.concat(rows, ignore_index=True).to_csv(index=False))
+        else:
+            # Of an earlier run with texts, which these results know nothing of.
+            (folder / name).unlink(missing_ok=True)
     details = {
         **association.to_dict(),
         "coactivation": {name: {"n": found.texts, **found.options} for name, found in active.items()},

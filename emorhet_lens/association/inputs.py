@@ -8,14 +8,15 @@ from emorhet_lens.corpora.held_out import MIN_TEXTS, HeldOut, load_held_out
 from emorhet_lens.errors import CorpusError, EmorhetError, ScreenError
 from emorhet_lens.screening.neurons import Neurons
 from emorhet_lens.screening.screen import Screen
+from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC
 from emorhet_lens.texts.corpus import join
 
 
 def require_groups(emotion: Screen, rhetoric: Screen) -> None:
-    """Refuse two screenings that are not of one model and site and of different concepts.
+    """Refuse two screenings that are not of one model and site and of different concepts, or in the other order.
 
     Raises:
-        ScreenError: The sites differ, or a concept is in both groups.
+        ScreenError: The sites differ, a concept is in both groups, or devices come before emotions.
         StoreError: The screenings are of different models.
     """
     emotion.neurons.model.require_same(rhetoric.neurons.model)
@@ -27,6 +28,11 @@ def require_groups(emotion: Screen, rhetoric: Screen) -> None:
         raise ScreenError(
             f"{', '.join(both)} in both screenings; an association is of two groups of concepts. Two screenings of one "
             "group are compared by replicate"
+        )
+    if emotion.stats.group.name == RHETORIC.name or rhetoric.stats.group.name == EMOTIONS.name:
+        raise ScreenError(
+            "the screening of emotions comes first and that of devices second: which direction is primary was fixed "
+            "in advance; exchange them"
         )
 
 
@@ -48,9 +54,9 @@ def keeping_clear(neurons: Neurons, other: Neurons) -> Neurons:
 def selection_warnings(emotion: Screen, rhetoric: Screen) -> list[str]:
     """In words, what of the two selections makes their comparison doubtful."""
     warnings = []
-    repeated = set(emotion.stats.options["ids"]) & set(rhetoric.stats.options["ids"])
+    repeated = emotion.stats.seen & rhetoric.stats.seen
     if repeated:
-        warnings.append(f"{len(repeated)} texts were screened in both groups, for example {min(repeated)!r}")
+        warnings.append(f"{len(repeated)} texts were screened in both groups")
     for one in (emotion, rhetoric):
         missing = [concept for concept, found in one.neurons.sets.items() if not found]
         warnings += [f"{concept}: no neurons were selected" for concept in missing]
@@ -89,7 +95,7 @@ def texts_by_group(
         CorpusError: A corpus fits neither group, or nothing unseen is left of it.
     """
     screens = (emotion, rhetoric)
-    seen = frozenset(emotion.stats.options["ids"]) | frozenset(rhetoric.stats.options["ids"])
+    seen = emotion.stats.seen | rhetoric.stats.seen
     found: dict[str, list[HeldOut]] = {one.stats.group.name: [] for one in screens}
     for name in names:
         complaints = []

@@ -7,7 +7,7 @@ given; none of these numbers says what another corpus or another way of asking w
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -71,6 +71,22 @@ def excess_over_random(own: float, random: Sequence[float]) -> Excess:
     excess, se, df = own - mean, sd * math.sqrt(1 + 1 / len(random)), len(random) - 1
     p = float(2 * stats.t.sf(abs(excess / se), df)) if se > 0 else math.nan
     return Excess(own, mean, sd, excess, se, df, p)
+
+
+def weaker(found: Sequence[tuple[str, Excess]]) -> tuple[str, Excess] | None:
+    """Of several comparisons that a set has to pass, the one that decides.
+
+    Args:
+        found: Comparisons by name.
+
+    Returns:
+        The one with the largest p, NaN before all; nothing if there is none. Where one says that the set does more and
+        another that it does less, they contradict each other, and p is 1.
+    """
+    largest = max(found, key=lambda one: math.inf if math.isnan(one[1].p) else one[1].p, default=None)
+    if largest is None or math.isnan(largest[1].p) or len({one.excess > 0 for _, one in found if one.excess}) < 2:
+        return largest
+    return largest[0], replace(largest[1], p=1.0)
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -80,13 +80,13 @@ def require_unseen(stats: ActivationStats | None, **parts: Corpus | None) -> Non
     Raises:
         EffectsError: A part holds one.
     """
-    seen = set() if stats is None else set(stats.options["ids"])
+    seen = frozenset() if stats is None else stats.seen
     for part, corpus in parts.items():
-        shared = sorted(seen & {example.key for example in corpus or ()})
+        shared = () if corpus is None else corpus.among(seen)
         if shared:
             raise EffectsError(
-                f"{len(shared)} {part} texts were screened on, for example {shared[0]!r}; neurons look better on the "
-                "texts that they were chosen on. Use another split"
+                f"{len(shared)} {part} texts were screened on, for example {min(one.key for one in shared)!r}; neurons "
+                "look better on the texts that they were chosen on. Use another split"
             )
 
 

@@ -7,14 +7,14 @@ other numbers are exploratory. `p_any` is the paired test that passes random set
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import torch
 
 from emorhet_lens.causal.changes import Change, Measure
-from emorhet_lens.causal.inference import Excess, bootstrap_interval, excess_over_random, holm, paired_p
+from emorhet_lens.causal.inference import Excess, bootstrap_interval, excess_over_random, holm, paired_p, weaker
 from emorhet_lens.causal.side_effects import SideEffect
 from emorhet_lens.causal.steps import ADAPTIVE, OWN, SAME_DOSE, Step, claims
 from emorhet_lens.errors import EffectsError
@@ -127,11 +127,7 @@ class Effects:
             contradict each other, and p is 1.
         """
         kinds = (mask, SAME_DOSE) if mask == ADAPTIVE and SAME_DOSE in self.masks else (mask,)
-        found = [(kind, excess) for kind in kinds if (excess := self.excess_over(kind, concept)) is not None]
-        weaker = max(found, key=lambda one: math.inf if math.isnan(one[1].p) else one[1].p, default=None)
-        if weaker is None or math.isnan(weaker[1].p) or len({one.excess > 0 for _, one in found if one.excess}) < 2:
-            return weaker
-        return weaker[0], replace(weaker[1], p=1.0)
+        return weaker([(kind, one) for kind in kinds if (one := self.excess_over(kind, concept)) is not None])
 
     def primary(self) -> pd.DataFrame:
         """The primary family: one row a kind of mask and concept.

@@ -16,6 +16,8 @@ from emorhet_lens.readouts.answers import Answers
 from emorhet_lens.store import read_json, write_json, write_text
 
 PLAN_FILE = "plan.json"
+RESULTS = ("answers", "side", "concepts")
+"""Folders in which what was measured is kept; the last one is that of a comparison of gates."""
 
 
 def write_effects(folder: Path, effects: Effects, **facts: Any) -> None:
@@ -51,9 +53,9 @@ class EffectFiles:
 
     @classmethod
     def open(
-        cls, folder: Path, options: Mapping[str, Any], *, stale: Literal["refuse", "replace"] = "refuse"
+        cls, folder: Path | str, options: Mapping[str, Any], *, stale: Literal["refuse", "replace"] = "refuse"
     ) -> "EffectFiles":
-        """Begin a folder, or go on with one of the same measurement.
+        """Begin a folder, or go on with one of the same measurement; a plan without any result is replaced.
 
         Args:
             folder: The folder.
@@ -63,12 +65,14 @@ class EffectFiles:
         Raises:
             StoreError: The folder holds another measurement.
         """
+        folder = Path(folder)
         path = folder / PLAN_FILE
         mine = json.loads(json.dumps(options))
-        if path.exists():
+        begun = any((folder / part).is_dir() for part in RESULTS)
+        if path.exists() and begun:
             others = differing(mine, read_json(path, kind="effect-plan"))
             if others and stale == "replace":
-                for part in ("answers", "side"):
+                for part in RESULTS:
                     shutil.rmtree(folder / part, ignore_errors=True)
                 write_json(path, mine, kind="effect-plan")
             elif others:

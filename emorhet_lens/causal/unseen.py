@@ -13,6 +13,7 @@ from emorhet_lens.corpora.held_out import MIN_TEXTS, HeldOut, load_held_out
 from emorhet_lens.readouts.named import lessons_of, readout_named
 from emorhet_lens.readouts.readout import Readout
 from emorhet_lens.screening.screen import Screen
+from emorhet_lens.store import read_json
 from emorhet_lens.texts.corpus import Corpus
 
 Found = TypeVar("Found")
@@ -28,6 +29,7 @@ class Unseen:
         readout: How predictions are read.
         dev: Texts that the readout calibrates on.
         train: Texts that it learns from.
+        asked_for: How the texts were chosen: corpora, readout by name, limit, ...
     """
 
     screen: Screen
@@ -35,6 +37,7 @@ class Unseen:
     readout: Readout
     dev: Corpus | None
     train: Corpus | None
+    asked_for: Mapping[str, Any]
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -43,9 +46,10 @@ class Unseen:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is written beside results: the screening, how many test texts there are, and what was left out."""
+        """What is written beside results: the screening, what the test texts are, and what was left out."""
         return {
             "screen": {"preset": self.screen.preset, "corpora": self.screen.stats.options["corpora"]},
+            "measured_on": {**self.asked_for, "sha256": self.texts.test.digest},
             "test": self.texts.test.counts(),
             "left_out": list(self.texts.left_out),
         }
@@ -88,7 +92,7 @@ def choose_unseen(
     texts = load_held_out(
         list(corpora),
         screen.stats.group,
-        seen=frozenset(screen.stats.options["ids"]),
+        seen=screen.stats.seen,
         limit=limit,
         min_texts=min_texts,
         data_dir=data_dir,
@@ -96,15 +100,18 @@ def choose_unseen(
         **(screen.stats.loading if loading is None else loading),
     )
     dev, train = lessons_of(readout, texts.dev, seed)
-    return Unseen(screen, texts, asked, dev, train)
+    how = {"corpora": list(corpora), "readout": readout, "limit": limit, "min_texts": min_texts, "seed": seed}
+    return Unseen(screen, texts, asked, dev, train, how)
 
 
-def timed(predicted: float, run: Callable[[], Found]) -> tuple[Found, dict[str, float]]:
+def timed(predicted: float, run: Callable[[], Found], path: Path, kind: str) -> tuple[Found, dict[str, float]]:
     """Do something, and take the time beside what was predicted.
 
     Args:
-        predicted: Minutes that it should take.
+        predicted: Minutes that it should take; 0 where everything was done before.
         run: Does it.
+        path: The file that keeps these minutes; where nothing was left to do, those in it stay.
+        kind: Of the file.
 
     Returns:
         What came out, and the minutes that were predicted and that it took. Errors are those of `run`.
@@ -112,4 +119,5 @@ def timed(predicted: float, run: Callable[[], Found]) -> tuple[Found, dict[str, 
     started = time.monotonic()
     found = run()
     taken = (time.monotonic() - started) / 60
-    return found, {"predicted": round(predicted, 2), "taken": round(taken, 2)}
+    kept = read_json(path, kind=kind).get("minutes") if predicted == 0 and path.exists() else None
+    return found, kept or {"predicted": round(predicted, 2), "taken": round(taken, 2)}

@@ -12,6 +12,7 @@ from emorhet_lens.association.cross_effects import CrossEffects, Family
 from emorhet_lens.association.files import ASSOCIATION_FILE
 from emorhet_lens.association.inputs import require_groups, texts_by_group
 from emorhet_lens.association.job import plan_association_job
+from emorhet_lens.causal.inputs import NEEDS_STATS
 from emorhet_lens.causal.runs import EffectPlan
 from emorhet_lens.cli.options import (
     DeviceOption,
@@ -22,10 +23,10 @@ from emorhet_lens.cli.options import (
     ProgressOption,
     ReadoutOption,
     SeedOption,
+    choices_of,
     console,
     explaining,
     model_of,
-    parts_of,
     say_notes,
 )
 from emorhet_lens.corpora.held_out import MIN_TEXTS
@@ -44,7 +45,7 @@ def associate_command(
     ] = None,
     model: ModelOption = embedded.NAME,
     draws: Annotated[int, typer.Option(help="Matched random draws each way.")] = 1000,
-    shuffles: Annotated[int, typer.Option(help="Shuffled labellings, for profiles and clusters.")] = 40,
+    shuffles: Annotated[int, typer.Option(min=0, help="Shuffled labellings, for profiles and clusters.")] = 40,
     masks: Annotated[str, typer.Option(help="Of zero, mean and attenuate, with commas.")] = "zero",
     readout: ReadoutOption = "zero-shot",
     n_random: Annotated[int, typer.Option(help="Matched random sets a concept, with --corpus.")] = 8,
@@ -64,6 +65,7 @@ def associate_command(
     """
     with explaining():
         require_readout(readout)
+        named = choices_of(masks, ("zero", *NEEDS_STATS), "masks")
         loaded = model_of(model, host, device, dtype) if corpus else None
         screens = Screen.load(emotion, loaded), Screen.load(rhetoric, loaded)
         require_groups(*screens)
@@ -75,7 +77,7 @@ def associate_command(
             out,
             draws=draws,
             shuffles=shuffles,
-            masks=parts_of(masks),
+            masks=named,
             readout=readout,
             n_random=n_random,
             seed=seed,

@@ -36,8 +36,9 @@ from emorhet_lens.screening.job import load_texts, require_options, screen_texts
 from emorhet_lens.screening.presets import PRESETS
 from emorhet_lens.screening.screen import NEURONS_FILE, Screen
 from emorhet_lens.study.main_job import run_all
+from emorhet_lens.versions import VERSION
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Emotion and rhetoric neurons of language models.")
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 models_app = typer.Typer(no_args_is_help=True, help="The embedded model.")
 app.add_typer(models_app, name="models")
 app.add_typer(corpora_app, name="corpora")
@@ -51,6 +52,22 @@ app.command("study")(study_command)
 app.command("associate")(associate_command)
 app.command("enhance")(enhance_command)
 app.command("compare")(compare_command)
+
+
+def _say_version(asked: bool) -> bool:
+    if asked:
+        console.print(f"emorhet_lens {VERSION}", highlight=False)
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say the version and stop.", is_eager=True, callback=_say_version)
+    ] = False,
+) -> None:
+    """Emotion and rhetoric neurons of language models."""
 
 
 @app.command("screen")

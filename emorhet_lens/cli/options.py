@@ -27,7 +27,7 @@ HostOption = Annotated[Host, typer.Option(help="Class of the model object.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")]
 DtypeOption = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")]
-SeedOption = Annotated[int, typer.Option(help="Of sampling, halves and shuffles.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Of sampling, halves and shuffles.")]
 ProgressOption = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress bars.")]
 DataDirOption = Annotated[Path | None, typer.Option(help="Folder of named corpora; EMORHET_DATA by default.")]
 BatchSizeOption = Annotated[int | None, typer.Option(help="Texts a batch; by tokens if not given.")]
@@ -46,7 +46,7 @@ WhereOption = Annotated[Where, typer.Option(help="Positions that are masked.")]
 
 @contextmanager
 def explaining() -> Iterator[None]:
-    """Show our errors as one message and exit code 2; an interruption, which a request to end is as well, as 130."""
+    """Show our errors and those of files as one message, exit code 2; an interruption or a request to end as 130."""
     logging.basicConfig(
         level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=complaints, show_path=False)]
     )
@@ -58,6 +58,10 @@ def explaining() -> Iterator[None]:
     try:
         yield
     except EmorhetError as error:
+        complaints.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from error
+    except OSError as error:
+        # A full disk, a folder that may not be written, a file where a folder should be: not ours, and no bug either.
         complaints.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:

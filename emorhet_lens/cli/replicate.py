@@ -28,6 +28,7 @@ from emorhet_lens.cli.validate import say_cost, summarize_effects
 from emorhet_lens.corpora.held_out import MIN_TEXTS
 from emorhet_lens.errors import ScreenError
 from emorhet_lens.models import embedded
+from emorhet_lens.readouts.named import require_readout
 from emorhet_lens.replication.job import Crossing, plan_crossings, write_replication
 from emorhet_lens.replication.replicate import Replication, replicate
 from emorhet_lens.screening.screen import Screen
@@ -59,6 +60,7 @@ def replicate_command(
             raise ScreenError(f"replication compares two screenings, got {len(screen)}; give --screen twice")
         if corpus is not None and len(corpus) != 2:
             raise ScreenError(f"effects need the corpus of each screening, got {len(corpus)}; give --corpus twice")
+        require_readout(readout)
         loaded = model_of(model, host, device, dtype)
         first, second = (Screen.load(folder, loaded) for folder in screen)
         found = replicate(first, second, names=_names(screen), draws=draws, seed=seed)

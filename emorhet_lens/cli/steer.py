@@ -21,7 +21,7 @@ from emorhet_lens.cli.options import (
     explaining,
     model_of,
 )
-from emorhet_lens.errors import MaskError, PromptError
+from emorhet_lens.errors import MaskError, PromptError, ReadoutError
 from emorhet_lens.generation.generate import ApplyTo
 from emorhet_lens.generation.steered_texts import SteeredTexts, concept_mask, steer_texts
 from emorhet_lens.models import embedded
@@ -55,6 +55,8 @@ def steer_command(
     """Steer what the model writes; prints texts side by side, and writes generations.json and generations.csv."""
     with explaining():
         strengths, prompts = strengths_of(concept), prompts_of(prompt)
+        if not sample and (temperature, top_p) != (1.0, 1.0):
+            raise ReadoutError("--temperature and --top-p are of sampling; add --sample, or leave them out")
         loaded = model_of(model, host, device, dtype)
         screened = Screen.load(screen, loaded)
         chosen = screened.neurons if neurons is None else screened.neurons.head(neurons)

@@ -82,6 +82,11 @@ def synthesize_command(
             progress=progress,
         )
         summarize(result)
+        if not result.stages[-1].kept:
+            raise SynthesisError(
+                f"no text was kept, so {result.path} is empty; the table says where they went: take a stronger "
+                "generator, more rounds, or a lower --agree"
+            )
         console.print(f"wrote {result.path}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -18,9 +18,12 @@ from scipy.stats import wasserstein_distance
 
 from emorhet_lens.errors import ScreenError, StoreError
 from emorhet_lens.screening.screen import Screen
+from emorhet_lens.store import read_json
 
 LEVEL = 0.05
-PRIMARY = Path("effects") / "primary.csv"
+PLACES = ("effects", "validate", "../validate")
+"""Where the effects of a screening may be: beside it as the README and `run` write them, or in a study."""
+PRIMARY, FACTS = "primary.csv", "effects.json"
 _NEEDED = ("mask", "concept", "own", "excess", "p_holm")
 
 
@@ -57,7 +60,7 @@ def compare(first: Path | str, second: Path | str, *, names: tuple[str, str] | N
 
     Args:
         first: Folder that `Screen.save` or `emorhet screen` wrote, with the effects that were measured on it, if any,
-            in `effects/primary.csv`.
+            in a folder `effects` or `validate` of it, or in `validate` beside it.
         second: The same of another model, for the same group and preset.
         names: For tables; the names of the folders by default.
 
@@ -73,12 +76,17 @@ def compare(first: Path | str, second: Path | str, *, names: tuple[str, str] | N
     _require_comparable(*screens)
     called = names or _names(folders)
     table = pd.DataFrame([_concept(concept, screens) for concept in screens[0].stats.group.concepts])
-    measured = [_primary(folder / PRIMARY) for folder in folders]
+    places = [_effects_folder(folder) for folder in folders]
+    measured = [None if place is None else _primary(place / PRIMARY) for place in places]
     effects = _effects(*measured)
     warnings = []
     for name, found in zip(called, measured, strict=True):
         if found is None:
-            warnings.append(f"{name}: no {PRIMARY.as_posix()}, so no effects are compared")
+            warnings.append(f"{name}: no {PRIMARY} in {', '.join(PLACES)}, so no effects are compared")
+    asked = [_asked(place) for place in places if place is not None]
+    if len(asked) == 2 and asked[0] != asked[1]:
+        words = [", ".join(f"{name} {value}" for name, value in one.items()) for one in asked]
+        warnings.append(f"effects were measured in different ways: {words[0]}; and {words[1]}")
     corpora = [[corpus["name"] for corpus in one.stats.options["corpora"]] for one in screens]
     if corpora[0] != corpora[1]:
         warnings.append(f"screened on different corpora, {'+'.join(corpora[0])} and {'+'.join(corpora[1])}")
@@ -98,16 +106,17 @@ def finding(first: pd.Series | None, second: pd.Series | None) -> str:
     """What two models say of the effect of one mask on one concept.
 
     Args:
-        first: Row of `primary.csv` with `excess` and `p_holm`; nothing where it was not measured.
+        first: Row of `primary.csv` with `own`, `excess` and `p_holm`; nothing where it was not measured.
         second: The same of the other model.
 
     Returns:
         `"in both"` (both significant after Holm's correction, with one sign), `"signs differ"` (both significant),
-        `"only in the first"`, `"only in the second"`, `"in neither"`, or `"not measured in both"`.
+        `"only in the first"`, `"only in the second"`, `"in neither"`, or `"not measured in both"`. A significant
+        excess does not count where the own change goes the other way: then only the random sets moved.
     """
     if first is None or second is None or first.isna().any() or second.isna().any():
         return "not measured in both"
-    found = [bool(row["p_holm"] < LEVEL) for row in (first, second)]
+    found = [bool(row["p_holm"] < LEVEL and row["own"] * row["excess"] > 0) for row in (first, second)]
     if all(found):
         return "in both" if first["excess"] * second["excess"] > 0 else "signs differ"
     return "only in the first" if found[0] else "only in the second" if found[1] else "in neither"
@@ -161,9 +170,19 @@ def _screen(name: str, screen: Screen) -> dict[str, Any]:
     return row | dict(zip(("stability", "stability_excess", "low", "high"), values, strict=True))
 
 
-def _primary(path: Path) -> pd.DataFrame | None:
-    if not path.is_file():
-        return None
+def _effects_folder(screen: Path) -> Path | None:
+    """Where the effects of a screening are, if anywhere."""
+    return next((screen / place for place in PLACES if (screen / place / PRIMARY).is_file()), None)
+
+
+def _asked(folder: Path) -> dict[str, Any]:
+    """On what and how effects were measured, as far as the folder says."""
+    path = folder / FACTS
+    facts = read_json(path, kind="effects").get("measured_on", {}) if path.is_file() else {}
+    return {name: value for name, value in facts.items() if name != "sha256"}
+
+
+def _primary(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path)
     except (ValueError, UnicodeDecodeError) as cause:
@@ -171,7 +190,9 @@ def _primary(path: Path) -> pd.DataFrame | None:
     missing = [column for column in _NEEDED if column not in table.columns]
     if missing:
         raise StoreError(f"{path} has no column {', '.join(missing)}; measure the effects again")
-    return table[list(_NEEDED)]
+    # Rows that claim nothing have no finding to compare.
+    claimed = table[table["family"] == "primary"] if "family" in table.columns else table
+    return claimed[list(_NEEDED)]
 
 
 def _effects(first: pd.DataFrame | None, second: pd.DataFrame | None) -> pd.DataFrame:

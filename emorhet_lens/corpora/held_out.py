@@ -1,6 +1,7 @@
 """Texts for measuring effects that the screening has not seen: a development part and a test part.
 
-Unseen means other ids. Texts of one source stay alike in register and topic; what holds on them may hold there only.
+Unseen means other texts, whatever their ids, up to case and punctuation. Texts of one source stay alike in register and
+topic; what holds on them may hold there only.
 """
 
 from collections import Counter
@@ -54,7 +55,7 @@ def load_held_out(
     Args:
         names: Corpora by name or file, as `load_corpus` takes them.
         group: Of the screening.
-        seen: Keys of the texts that were screened on.
+        seen: Digests of the texts that were screened on, or their keys.
         limit: Most test texts a label and source.
         min_texts: A concept with fewer test texts in a source is left out there, with a note.
         data_dir: See `load_corpus`, for this, hub and unknown.
@@ -92,12 +93,12 @@ def _parts(
 
 
 def _unseen(corpus: Corpus, seen: frozenset[str]) -> Corpus:
-    left = [example for example in corpus if example.key not in seen]
-    if not left:
+    known = set(corpus.among(seen))
+    if len(known) == len(corpus):
         raise CorpusError(
             f"all {len(corpus)} texts of {corpus.name!r} were screened on; screen a part of it, or give another corpus"
         )
-    return corpus.where(lambda example: example.key not in seen)
+    return corpus.where(lambda example: example not in known)
 
 
 def _without_small(corpus: Corpus, min_texts: int) -> tuple[Corpus, tuple[str, ...]]:

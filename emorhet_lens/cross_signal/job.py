@@ -23,7 +23,6 @@ from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.passes.passes import BatchSize
 from emorhet_lens.screening.screen import Screen
 from emorhet_lens.steering.induction import Form
-from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +53,12 @@ class CrossSignalJob:
         Returns:
             What came out, and what a reader has to know. Errors are those of `CrossSignalPlan.run`.
         """
-        found, minutes = timed(self.plan.minutes, partial(self.plan.run, model, progress=progress))
+        found, minutes = timed(
+            self.plan.minutes,
+            partial(self.plan.run, model, progress=progress),
+            self.folder / "cross_signal.json",
+            "cross-signal",
+        )
         write_cross_signal(self.folder, found, minutes=minutes, **self.facts)
         notes = [*self.texts.left_out, *found.warnings]
         try:
@@ -105,17 +109,11 @@ def plan_cross_signal_jobs(
         One job a direction, the primary one first.
 
     Raises:
-        EffectsError: The screenings are given in the other order, a direction has no texts, texts were screened on,
-            or an option cannot be used.
-        ScreenError: The screenings do not belong together.
+        EffectsError: A direction has no texts, texts were screened on, or an option cannot be used.
+        ScreenError: The screenings do not belong together, or are given in the other order.
     """
     emotion, rhetoric = screens
     require_groups(emotion, rhetoric)
-    if emotion.stats.group.name == RHETORIC.name or rhetoric.stats.group.name == EMOTIONS.name:
-        raise EffectsError(
-            "the screening of emotions comes first and that of devices second: which direction is primary was fixed "
-            "in advance; exchange them"
-        )
     ways = ((rhetoric, emotion), (emotion, rhetoric))[: 1 + reverse]
     names = [(injected.stats.group.name, read.stats.group.name) for injected, read in ways]
     # Before the first pass: what is missing for the second direction is known now.

@@ -48,7 +48,9 @@ def calibrate_gate(
 
     The score is the mean of (x - mean) / sd over the neurons read so far, with the sign of the side on which the
     concept's mean lies; the means and standard deviations are those of the screening texts. `Gated(mask, gate)` puts a
-    mask behind the gate, such as `mask_kinds.attenuate(neurons, stats, alpha)`.
+    mask behind the gate, such as `mask_kinds.attenuate(neurons, stats, alpha)`. Positions that do not count here (by
+    default BOS, template and answer) are calibrated on nothing, and the gate may be open there whatever the text is:
+    mask with `where="text"`, or calibrate with the prompt that will be read and `tokens="all"`.
 
     Args:
         model: The model that the neurons are of, in evaluation mode.

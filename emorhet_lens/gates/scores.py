@@ -87,8 +87,11 @@ def position_scores(
 
     Returns:
         Float64 on the CPU.
+
+    Raises:
+        CorpusError: A text is longer than the context, or has no position that counts.
     """
-    encoded = encode_corpus(model, corpus, prompt=prompt, tokens=tokens, prepend_bos=prepend_bos, long_texts="skip")
+    encoded = encode_corpus(model, corpus, prompt=prompt, tokens=tokens, prepend_bos=prepend_bos)
     device = output_weights(model, 0).device
     names = hook_names(model, "post")[: gate.layers[-1] + 1]
     found = []

@@ -13,7 +13,7 @@ import pandas as pd
 
 from emorhet_lens.causal.unseen import timed
 from emorhet_lens.errors import EffectsError, EmorhetError
-from emorhet_lens.generation.judge import train_judge
+from emorhet_lens.generation.judge import doubts_of, train_judge
 from emorhet_lens.generation.judge_texts import load_judge_texts, require_other_sources, require_unscreened
 from emorhet_lens.generation.openings import OPENINGS
 from emorhet_lens.generation.outputs import outputs_of
@@ -74,16 +74,22 @@ class CurvesJob:
         Returns:
             What came out, and what a reader has to know. Errors are those of `TradeoffPlan.run`.
         """
-        found, minutes = timed(self.plan.minutes, partial(self.plan.run, model, progress=progress))
+        found, minutes = timed(
+            self.plan.minutes,
+            partial(self.plan.run, model, progress=progress),
+            self.folder / "tradeoff.json",
+            "tradeoff",
+        )
         write_text(self.folder / LAYERS_FILE, _layers_table(self.layers))
         write_text(self.folder / OUTPUTS_FILE, outputs_of(found, self.show))
         found.save(self.folder, minutes=minutes, **self.facts)
+        notes = doubts_of(self.plan.judge)
         try:
             write_tradeoff_picture(self.folder, found.to_dataframe())
         except EmorhetError as error:
             # The numbers are written, and a picture can be drawn from them later.
-            return found, (str(error),)
-        return found, ()
+            notes = (*notes, str(error))
+        return found, notes
 
 
 def plan_curves_job(
@@ -159,7 +165,7 @@ def plan_curves_job(
     group = screen.stats.group
     drawn = {"data_dir": data_dir, "seed": seed, **screen.stats.loading}
     judged = load_judge_texts(judge_corpora, group, concepts=concepts, prompts=prompts, limit=judge_texts, **drawn)
-    require_unscreened(judged, screen.stats.sources, screen.stats.options["ids"])
+    require_unscreened(judged, screen.stats.sources, screen.stats.seen)
     train, dev = load_residual_texts(corpora, group, concepts=concepts, limit=texts, **drawn)
     require_other_sources(judged, train)
     writing: dict[str, Any] = {

@@ -5,6 +5,7 @@ sees single words only, so it takes a text that names a feeling for one that sho
 for texts like those it was trained on. What it says of generated text can be trusted less than that number suggests.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Judge:
         classifier: Has been trained on a part of the texts.
         labels: What it tells apart, in the group's order.
         accuracy: Share of held-out texts that it labels right, every label counting alike.
-        low: Lower end of the 95 % interval of the plain share.
+        low: Lower end of its 95 % interval over texts.
         high: Its upper end.
         recall: Share that it labels right of each label's held-out texts.
         across: For every source, the accuracy on its held-out texts of a judge that was trained on the other sources
@@ -123,7 +124,7 @@ def train_judge(
         CorpusError: A source was screened on, there is one label only, or a part would be empty.
     """
     corpus = corpora if isinstance(corpora, Corpus) else join(corpora)
-    require_unscreened(corpus, screened.sources, screened.options["ids"])
+    require_unscreened(corpus, screened.sources, screened.seen)
     labels = tuple(label for label, count in corpus.counts().items() if count)
     if len(labels) < 2:
         raise CorpusError(f"{corpus.name!r} has texts of {labels[0]!r} only; a judge needs at least two labels")
@@ -135,13 +136,13 @@ def train_judge(
     classifier = _fit(train)
     right = _hits(classifier, tried)
     recall = _recall(right, tried)
-    low, high = proportion_confint(sum(right), len(right), method="wilson")
+    low, high = _interval(right, tried)
     return Judge(
         classifier=classifier,
         labels=labels,
         accuracy=_mean(recall),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         recall=recall,
         across=_across(train, tried) if len(corpus.sources) > 1 else {},
         n_train=len(train),
@@ -149,6 +150,31 @@ def train_judge(
         sources=corpus.sources,
         known=frozenset(_plain(example.text) for example in train),
     )
+
+
+def doubts_of(judge: Judge) -> tuple[str, ...]:
+    """In words, why the verdicts of a judge may say nothing.
+
+    Args:
+        judge: The judge.
+
+    Returns:
+        A note for accuracies that chance explains, on held-out texts and on sources that it was not trained on.
+    """
+    chance = 1 / len(judge.labels)
+    notes = []
+    if not judge.low > chance:
+        notes.append(
+            f"the judge is right for {judge.accuracy:.2f} [{judge.low:.2f}, {judge.high:.2f}] of held-out texts, "
+            f"chance is {chance:.2f}: its verdicts say nothing"
+        )
+    weak = [f"{source} {accuracy:.2f}" for source, accuracy in judge.across.items() if accuracy < 2 * chance]
+    if weak:
+        notes.append(
+            f"trained on its other sources alone, the judge is near chance ({chance:.2f}) on {', '.join(weak)}: it "
+            "may be on any texts unlike its own, such as written ones"
+        )
+    return tuple(notes)
 
 
 def _fit(corpus: Corpus) -> Pipeline:
@@ -165,6 +191,19 @@ def _recall(right: Sequence[bool], tried: Corpus) -> dict[str, float]:
     counts = {label: count for label, count in tried.counts().items() if count}
     hits = Counter(example.label for hit, example in zip(right, tried, strict=True) if hit)
     return {label: hits[label] / count for label, count in counts.items()}
+
+
+def _interval(right: Sequence[bool], tried: Corpus) -> tuple[float, float]:
+    """Interval of the mean recall, from Wilson's of every label (method of variance recovery, Zou and Donner 2008)."""
+    below, above = [], []
+    recall, counts = _recall(right, tried), tried.counts()
+    for label, share in recall.items():
+        low, high = proportion_confint(round(share * counts[label]), counts[label], method="wilson")
+        below.append(share - low)
+        above.append(high - share)
+    mean = _mean(recall)
+    reach = [math.hypot(*side) / len(recall) for side in (below, above)]
+    return max(0.0, mean - reach[0]), min(1.0, mean + reach[1])
 
 
 def _mean(recall: dict[str, float]) -> float:

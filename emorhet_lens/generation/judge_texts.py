@@ -65,19 +65,18 @@ def load_judge_texts(
     return whole if limit is None else whole.balanced(limit, seed=seed)
 
 
-def require_unscreened(corpus: Corpus, sources: Collection[str], ids: Collection[str]) -> None:
+def require_unscreened(corpus: Corpus, sources: Collection[str], seen: Collection[str]) -> None:
     """Refuse texts of a judge that had a part in the screening.
 
     Args:
         corpus: The texts of the judge.
         sources: Of the texts that were screened.
-        ids: Their keys.
+        seen: Their digests, or keys.
 
     Raises:
         CorpusError: A source or a text was screened on.
     """
-    keys = set(ids)
-    both = sorted(set(corpus.sources) & set(sources) | {e.source for e in corpus if e.key in keys})
+    both = sorted(set(corpus.sources) & set(sources) | {example.source for example in corpus.among(seen)})
     if both:
         raise CorpusError(
             f"{', '.join(both)} was screened on, so a judge trained on it would not be independent; train it on other "

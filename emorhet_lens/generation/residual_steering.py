@@ -78,7 +78,7 @@ class ResidualShift:
         where: Where = "all",
         text: Bool[Tensor, "batch pos"] | None = None,
         attention_mask: Int[Tensor, "batch pos"] | Bool[Tensor, "batch pos"] | None = None,
-        prompt_length: int | None = None,
+        prompt_length: int | Int[Tensor, " batch"] | None = None,
     ) -> list[NamedHook]:
         """The hook; arguments and errors are those of `emorhet_lens.masks.masking.Masking.fwd_hooks`."""
         self.model.require_same(identify(model))

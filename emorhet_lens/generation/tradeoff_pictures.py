@@ -137,7 +137,11 @@ def _draw(place: Any, own: pd.DataFrame, side: int, colors: dict[str, str], *, h
         part = part.iloc[part["strength"].abs().argsort()].dropna(subset=["target_rate", "ppl_ratio"])
         x, y = [1.0, *part["ppl_ratio"]], [base["target_rate"], *part["target_rate"]]
         place.plot(x, y, color=color, lw=1.3, label=method)
-        gaps = [part["target_rate"] - part["target_low"], part["target_high"] - part["target_rate"]]
+        # At a rate of 0 or 1 rounding puts the rate a trace outside its interval.
+        gaps = [
+            (part["target_rate"] - part["target_low"]).clip(lower=0),
+            (part["target_high"] - part["target_rate"]).clip(lower=0),
+        ]
         place.errorbar(part["ppl_ratio"], part["target_rate"], yerr=gaps, fmt="none", ecolor=color, alpha=0.3, lw=1)
         for point in part.itertuples():
             face = color if point.fluent else hollow

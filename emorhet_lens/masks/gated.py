@@ -91,7 +91,7 @@ class Gated(Masking):
         where: Where = "all",
         text: Bool[Tensor, "batch pos"] | None = None,
         attention_mask: Int[Tensor, "batch pos"] | Bool[Tensor, "batch pos"] | None = None,
-        prompt_length: int | None = None,
+        prompt_length: int | Int[Tensor, " batch"] | None = None,
     ) -> list[NamedHook]:
         """As `Masking.fwd_hooks`; the score is read at every position, wherever the mask acts."""
         hooks = self.inner.fwd_hooks(

@@ -63,8 +63,10 @@ class Mask(Masking):
             raise MaskError("columns have to be sorted by layer and neuron, each once")
         for name in _VALUES:
             values = getattr(self, name).detach().cpu().double()
-            if values.shape[-1:] != (len(self),):
-                raise MaskError(f"{name} has {values.shape[-1]} values for {len(self)} columns")
+            if values.shape[-1:] != (len(self),) or (values.ndim > 1 and name != "reference"):
+                raise MaskError(
+                    f"{name} has the shape {tuple(values.shape)}; it needs a value for each of {len(self)} columns"
+                )
             if not bool(values.isfinite().all()):
                 raise MaskError(f"{name} holds numbers that are not finite; leave those neurons out")
             object.__setattr__(self, name, values)

@@ -65,7 +65,7 @@ def record_gains(
     where: Where = "all",
     text: Bool[Tensor, "batch pos"] | None = None,
     attention_mask: Int[Tensor, "batch pos"] | None = None,
-    prompt_length: int | None = None,
+    prompt_length: int | Int[Tensor, " batch"] | None = None,
 ) -> Gains:
     """Run some texts with the mask on and keep its gains.
 

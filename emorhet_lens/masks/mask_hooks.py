@@ -104,7 +104,9 @@ def masking_hook(model: LensModel, part: LayerMask, positions: Positions) -> Cal
         if chosen is not None:
             gain = torch.where(chosen.unsqueeze(-1), gain, 1)
         gain = _through_point(model, own, gain)
-        masked = gain * x + (1 - gain) * own.reference + own.shift
+        # Where x has overflowed, 0 * x would be NaN and not what a gain of 0 means.
+        kept = gain * x.masked_fill((gain == 0) & x.isinf(), 0)
+        masked = kept + (1 - gain) * own.reference + own.shift
         if chosen is not None:
             masked = torch.where(chosen.unsqueeze(-1), masked, x)
         return post.index_copy(-1, own.neurons, masked.to(post.dtype))

@@ -161,8 +161,8 @@ def _per_column(
     values = torch.as_tensor(value).detach().cpu().double()
     if values.ndim == 0:
         return values.repeat(n)
-    if values.shape[-1] != n:
-        raise MaskError(f"{what} has {values.shape[-1]} values for {n} neurons; give one number, or one a neuron")
+    if values.shape[-1] != n or (values.ndim > 1 and what != "reference"):
+        raise MaskError(f"{what} has the shape {tuple(values.shape)} for {n} neurons; give one number, or one a neuron")
     return values
 
 

@@ -29,9 +29,10 @@ class Positions:
             after them is none.
         attention_mask: For `"last"`: which positions are no padding. Without it the last position is position -1,
             which is right for one text, for padding on the left, and for generation with a KV cache.
-        prompt_length: For `"prompt"` and `"generated"` without a KV cache: width of the prompt, padding included;
-            what follows is generated. A pass over one position is still taken for a generated one, unless
-            `prompt_length` is 1.
+        prompt_length: For `"last"`, `"prompt"` and `"generated"` without a KV cache: width of the prompt, padding
+            before it included, or one by row; what follows is generated. `"last"` is then the last position of the
+            prompt and all that follow, as in generation, where each of them is the last one in its turn. A pass over
+            one position is still taken for a generated one, unless `prompt_length` is 1.
 
     Raises:
         MaskError: `where` is unknown, or it needs something that is missing or wrong.
@@ -40,13 +41,13 @@ class Positions:
     where: Where = "all"
     text: Bool[Tensor, "batch pos"] | None = None
     attention_mask: Int[Tensor, "batch pos"] | Bool[Tensor, "batch pos"] | None = None
-    prompt_length: int | None = None
+    prompt_length: int | Int[Tensor, " batch"] | None = None
 
     def __post_init__(self) -> None:
         require_where(self.where)
         if self.where == "text" and self.text is None:
             raise MaskError('where="text" needs text=, which marks the positions of the text (Batch.keep)')
-        if self.prompt_length is not None and self.prompt_length < 1:
+        if self.prompt_length is not None and bool((torch.as_tensor(self.prompt_length) < 1).any()):
             raise MaskError(f"prompt_length={self.prompt_length} has to be at least 1")
         if self.where == "last" and self.attention_mask is not None:
             empty = (~self.attention_mask.bool().any(-1)).nonzero().flatten().tolist()
@@ -57,9 +58,10 @@ class Positions:
         """Where the mask acts in a pass over `[batch pos]`; nothing means everywhere.
 
         Raises:
-            MaskError: `text` or `attention_mask` is of another shape.
+            MaskError: `text`, `attention_mask` or `prompt_length` is of another shape.
         """
         place = torch.arange(pos, device=device)
+        prompt = self._prompt(batch, device)
         if self.where == "all":
             return None
         if self.where == "text":
@@ -67,16 +69,25 @@ class Positions:
                 return torch.zeros(batch, pos, dtype=torch.bool, device=device)
             return _fitting(self.text, "text", batch, pos).to(device)
         if self.where == "last":
-            if self.attention_mask is None or _is_step(self.attention_mask, batch, pos):
-                return (place == pos - 1).expand(batch, pos)
-            real = _fitting(self.attention_mask, "attention_mask", batch, pos).to(device)
+            real = torch.ones(batch, pos, dtype=torch.bool, device=device)
+            if self.attention_mask is not None and not _is_step(self.attention_mask, batch, pos):
+                real = _fitting(self.attention_mask, "attention_mask", batch, pos).to(device)
             last = torch.where(real, place, -1).amax(-1, keepdim=True)
-            return place == last
-        if self.prompt_length is None:
+            return real & (place >= (last if prompt is None else torch.minimum(last, prompt - 1)))
+        if prompt is None:
             generated = torch.full_like(place, pos == 1, dtype=torch.bool)
         else:
-            generated = (place >= self.prompt_length) | (pos == 1 and self.prompt_length > 1)
+            generated = (place >= prompt) | ((prompt > 1) & (pos == 1))
         return (generated if self.where == "generated" else ~generated).expand(batch, pos)
+
+    def _prompt(self, batch: int, device: torch.device) -> Int[Tensor, "row 1"] | None:
+        """The width of the prompt: one for all rows, or one a row."""
+        if self.prompt_length is None:
+            return None
+        widths = torch.as_tensor(self.prompt_length, device=device)
+        if widths.ndim == 1 and len(widths) != batch:
+            raise MaskError(f"prompt_length= is of {len(widths)} rows, the model runs {batch}")
+        return widths.reshape(-1, 1)
 
 
 def require_where(where: str) -> None:

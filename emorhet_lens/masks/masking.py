@@ -51,7 +51,7 @@ class Masking:
         where: Where = "all",
         text: Bool[Tensor, "batch pos"] | None = None,
         attention_mask: Int[Tensor, "batch pos"] | Bool[Tensor, "batch pos"] | None = None,
-        prompt_length: int | None = None,
+        prompt_length: int | Int[Tensor, " batch"] | None = None,
     ) -> list[NamedHook]:
         """Hooks for `run_with_hooks`, `hooks` or `patching`, in the layers that the mask touches.
 
@@ -61,7 +61,8 @@ class Masking:
                 see `emorhet_lens.masks.mask_positions.Positions` for this and the next three.
             text: Marks the text's own positions; needed by `where="text"`.
             attention_mask: Marks the positions that are no padding; for `where="last"`.
-            prompt_length: Width of the prompt, padding included; for generation without a KV cache.
+            prompt_length: Width of the prompt, padding before it included, or one by row; where the pass goes on after
+                it, as in generation without a KV cache.
 
         Returns:
             Hook names and functions, in the order in which they have to be added.
@@ -89,7 +90,7 @@ class Masking:
         where: Where = "all",
         text: Bool[Tensor, "batch pos"] | None = None,
         attention_mask: Int[Tensor, "batch pos"] | Bool[Tensor, "batch pos"] | None = None,
-        prompt_length: int | None = None,
+        prompt_length: int | Int[Tensor, " batch"] | None = None,
     ) -> AbstractContextManager[Any]:
         """The mask for the length of a `with` block; blocks inside each other act in the order of entering.
 
@@ -127,11 +128,17 @@ class BatchHooks:
     @property
     def by_position(self) -> bool:
         """Whether a position is masked or not whatever follows it; see `emorhet_lens.passes.passes`."""
-        return self.where in ("all", "text")
+        return True
 
     def __call__(self, batch: Batch) -> list[NamedHook]:
         """The hooks for a batch, with the errors of `Masking.fwd_hooks`."""
-        return self.mask.fwd_hooks(self.model, where=self.where, text=batch.keep, attention_mask=batch.attention_mask)
+        return self.mask.fwd_hooks(
+            self.model,
+            where=self.where,
+            text=batch.keep,
+            attention_mask=batch.attention_mask,
+            prompt_length=batch.prompt_length,
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -158,8 +158,12 @@ def require_evaluation(model: LensModel) -> None:
         ModelError: A dropout layer would make the activations random.
     """
     for module in getattr(model, "modules", list)():
-        dropout = module.p if isinstance(module, nn.Dropout) else getattr(module, "attention_dropout", 0.0)
-        if module.training and isinstance(dropout, float) and dropout > 0:
+        if not module.training:
+            continue
+        # Some models keep the share as a number and drop without a layer of that kind.
+        rates = [value for name, value in vars(module).items() if "drop" in name and isinstance(value, float)]
+        dropout = max([*rates, float(module.p)] if isinstance(module, nn.Dropout) else rates, default=0.0)
+        if dropout > 0:
             raise ModelError(
                 f"{model.cfg.model_name!r} is in training mode with dropout={dropout}, so its activations are random; "
                 "call model.eval() first"

@@ -36,12 +36,13 @@ def load_model(
         A `TransformerBridge` (raw, not in compatibility mode) or a `HookedTransformer` without weight processing.
 
     Raises:
-        ModelError: There is no such model, or the host that was asked for is not installed.
+        ModelError: There is no such model or device, or the host that was asked for is not installed.
     """
     if host not in ("bridge", "hooked"):
         raise ModelError(f'host={host!r} is unknown; it is "bridge" or "hooked"')
     dtype = torch.float32 if dtype is None else dtype
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device is None else device
+    _require_device(device)
     source = _resolve(name)
     if host == "hooked":
         from emorhet_lens.models.hooked import load_hooked
@@ -55,6 +56,14 @@ def load_model(
     if isinstance(source, str):
         model.cfg.model_name = source
     return model
+
+
+def _require_device(device: str | torch.device) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as cause:
+        first = str(cause).splitlines()[0]
+        raise ModelError(f"device={str(device)!r} cannot be used: {first}; on this machine there is cpu") from cause
 
 
 def _resolve(name: str) -> str | Path:

@@ -5,7 +5,7 @@ by rounding only.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -21,6 +21,9 @@ from emorhet_lens.texts.examples import Example
 Tokens = Literal["last", "text", "all"]
 PaddingSide = Literal["right", "left"]
 TOKENS: tuple[Tokens, ...] = ("last", "text", "all")
+LongTexts = Literal["error", "skip"]
+LONG_TEXTS: tuple[LongTexts, ...] = ("error", "skip")
+SIDES: tuple[PaddingSide, ...] = ("right", "left")
 _AUTO_TOKENS = {"cpu": 2048, "cuda": 16384}
 
 
@@ -31,10 +34,12 @@ class Encoded:
     Args:
         ids: Token ids, special tokens and template included.
         keep: Which of them are counted.
+        written: How many of the last ones follow the prompt, as the tokens of an answer word do.
     """
 
     ids: tuple[int, ...]
     keep: tuple[bool, ...]
+    written: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +50,14 @@ class Batch:
         tokens: Token ids.
         attention_mask: 1 where there is a token, 0 where there is padding.
         keep: Which positions are counted; never padding.
+        prompt_length: Positions of every row up to the end of its prompt, padding before it included.
         examples: Their indices in the corpus.
     """
 
     tokens: Int[Tensor, "batch pos"]
     attention_mask: Int[Tensor, "batch pos"]
     keep: Bool[Tensor, "batch pos"]
+    prompt_length: Int[Tensor, " batch"]
     examples: tuple[int, ...]
 
 
@@ -134,14 +141,19 @@ def encode_corpus(
         The tokens.
 
     Raises:
-        CorpusError: A text is too long or has no token that would be counted.
+        CorpusError: A text is too long or has no token that would be counted, or `long_texts` is unknown.
         ModelError: The tokenizer gives no character offsets.
     """
+    if long_texts not in LONG_TEXTS:
+        raise CorpusError(f"long_texts={long_texts!r} is unknown; it is one of {', '.join(LONG_TEXTS)}")
     bos = bool(getattr(model.cfg, "default_prepend_bos", True)) if prepend_bos is None else prepend_bos
     texts: list[Encoded] = []
     skipped: list[str] = []
+    # Tokenizers make every id anew; one object for equal ids takes a third of the memory.
+    same: dict[int, int] = {}
     for example in corpus:
         one = encode(example, model, prompt=prompt, tokens=tokens, prepend_bos=bos)
+        one = replace(one, ids=tuple(same.setdefault(i, i) for i in one.ids))
         if len(one.ids) <= model.cfg.n_ctx:
             texts.append(one)
         elif long_texts == "skip":
@@ -171,17 +183,18 @@ def plan_batches(
         Example indices, one tuple a batch.
 
     Raises:
-        CorpusError: The batch size is not positive.
+        CorpusError: The batch size is not a positive number.
     """
-    if batch_size != "auto" and batch_size < 1:
-        raise CorpusError(f'batch_size={batch_size} has to be at least 1, or "auto"')
+    if batch_size != "auto" and not (isinstance(batch_size, int) and batch_size >= 1):
+        raise CorpusError(f'batch_size={batch_size!r} has to be a whole number of at least 1, or "auto"')
     order = sorted(range(len(encoded)), key=lambda i: (-len(encoded[i].ids), corpus.examples[i].key))
     batches: list[tuple[int, ...]] = []
-    while order:
-        longest = len(encoded[order[0]].ids)
+    start = 0
+    while start < len(order):
+        longest = len(encoded[order[start]].ids)
         size = max(1, _AUTO_TOKENS.get(device, 4096) // longest) if batch_size == "auto" else batch_size
-        batches.append(tuple(order[:size]))
-        order = order[size:]
+        batches.append(tuple(order[start : start + size]))
+        start += size
     return tuple(batches)
 
 
@@ -205,15 +218,23 @@ def pad_batch(
 
     Returns:
         The batch.
+
+    Raises:
+        CorpusError: The side is unknown.
     """
+    if side not in SIDES:
+        raise CorpusError(f"padding_side={side!r} is unknown; it is one of {', '.join(SIDES)}")
     width = max(len(encoded[i].ids) for i in examples)
     tokens = torch.full((len(examples), width), pad_id)
     attention = torch.zeros_like(tokens)
     keep = torch.zeros_like(tokens, dtype=torch.bool)
+    ends = []
     for row, index in enumerate(examples):
         length = len(encoded[index].ids)
         place = slice(width - length, width) if side == "left" else slice(0, length)
         tokens[row, place] = torch.tensor(encoded[index].ids)
         attention[row, place] = 1
         keep[row, place] = torch.tensor(encoded[index].keep)
-    return Batch(tokens.to(device), attention.to(device), keep.to(device), examples)
+        ends.append(place.stop - encoded[index].written)
+    prompt_length = torch.tensor(ends, device=device)
+    return Batch(tokens.to(device), attention.to(device), keep.to(device), prompt_length, examples)

@@ -123,12 +123,12 @@ def plan_rows(lengths: Sequence[int], batch_size: BatchSize, device: str) -> lis
         Indices, one tuple a batch.
     """
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    batches = []
-    while order:
-        room = _AUTO_TOKENS.get(device, 2048) // max(1, lengths[order[0]])
+    batches, start = [], 0
+    while start < len(order):
+        room = _AUTO_TOKENS.get(device, 2048) // max(1, lengths[order[start]])
         size = max(1, room) if batch_size == "auto" else batch_size
-        batches.append(tuple(order[:size]))
-        order = order[size:]
+        batches.append(tuple(order[start : start + size]))
+        start += size
     return batches
 
 

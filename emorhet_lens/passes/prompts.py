@@ -4,6 +4,7 @@ A template holds the mark `{text}` once, and may hold `{context}`. Token positio
 that a token that the tokenizer merges across the border of text and template counts as text.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,6 +70,18 @@ class Prompt:
             if written.count(MARK) != 1:
                 raise PromptError(f"the chat template did not keep the mark {MARK}; it gave {written[:200]!r}")
         return self._parts(written, example.text, example.context)
+
+    def frame(self, tokenizer: Any) -> str | None:
+        """SHA-256 of what a chat template writes around a text; nothing for plain templates, which say it themselves.
+
+        Templates change with tokenizers, and some write the date.
+
+        Args:
+            tokenizer: Gives the chat template. Errors are those of `render`.
+        """
+        if isinstance(self.template, str):
+            return None
+        return hashlib.sha256(repr(self.render(Example("", "", "", ""), tokenizer)).encode()).hexdigest()
 
     def parts(self, example_text: str, context: Sequence[str] = ()) -> tuple[str, str, str]:
         """As `render`, for a plain template, without a tokenizer."""

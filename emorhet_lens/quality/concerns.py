@@ -94,6 +94,10 @@ def of_leakage(leakage: Leakage | None, devices: Mapping[str, Leakage]) -> list[
     return warned
 
 
+_HELD_OUT = "what holds there was not held out"
+_NEARLY = "look at them before you call them held out"
+
+
 def of_overlap(overlap: pd.DataFrame | None) -> list[str]:
     """Splits of which one holds texts of the other, each pair of splits once."""
     warned: list[str] = []
@@ -104,7 +108,7 @@ def of_overlap(overlap: pd.DataFrame | None) -> list[str]:
             seen.add(parts)
             warned.append(
                 f"{row['exact']} of the {row['texts']} texts of {row['part']} also stand in {row['other']}, and "
-                f"{row['near']} more almost; what holds there was not held out"
+                f"{row['near']} more almost; {_HELD_OUT if row['exact'] else _NEARLY}"
             )
     return warned
 

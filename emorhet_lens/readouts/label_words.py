@@ -184,5 +184,6 @@ def _tokens_after(tokenizer: Any, tail: str, word: str) -> tuple[int, ...]:
 
 
 def _extended(encoded: EncodedCorpus, prefix: tuple[int, ...]) -> EncodedCorpus:
-    texts = tuple(Encoded(text.ids + prefix, text.keep + (False,) * len(prefix)) for text in encoded.texts)
+    n = len(prefix)
+    texts = tuple(Encoded(text.ids + prefix, text.keep + (False,) * n, text.written + n) for text in encoded.texts)
     return replace(encoded, texts=texts)

@@ -99,11 +99,11 @@ def replicate(
         raise ScreenError(
             f"no concept has neurons in both screenings: {', '.join(mine.concepts)} and {', '.join(theirs.concepts)}"
         )
-    repeated = set(first.stats.options["ids"]) & set(second.stats.options["ids"])
-    if repeated == set(first.stats.options["ids"]) or repeated == set(second.stats.options["ids"]):
+    repeated = first.stats.seen & second.stats.seen
+    if repeated in (first.stats.seen, second.stats.seen):
         raise ScreenError(
-            f"all texts of one screening are in the other, for example {min(repeated)!r}; agreement of the same texts "
-            "is no replication. Screen two corpora, or two disjoint parts of one"
+            "all texts of one screening are in the other; agreement of the same texts is no replication. Screen two "
+            "corpora, or two disjoint parts of one"
         )
     warnings = [f"{len(repeated)} texts are in both corpora"] if repeated else []
     for name, screen in (("first", first), ("second", second)):

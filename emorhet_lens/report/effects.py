@@ -88,7 +88,11 @@ def _words(tables: EffectTables, found: Sequence[Verdict]) -> dict[str, Any]:
         "masks": masks,
         "concepts": by_concept,
         "established": shown,
-        "only_adaptive": [c for c in shown.get(ADAPTIVE, []) if c not in shown.get("zero", [])],
+        "only_adaptive": [
+            (concept, zero.word if (zero := by_concept[concept].get("zero")) is not None else "not measured")
+            for concept in shown.get(ADAPTIVE, [])
+            if concept not in shown.get("zero", [])
+        ],
         "compared": {ADAPTIVE, "zero"} <= set(masks),
         "matters": MATTERS[tables.measure],
     }

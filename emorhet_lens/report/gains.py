@@ -28,7 +28,7 @@ def judge_gain(test: Mapping[str, Any], *, matters: float, unit: str) -> tuple[W
     """Apply the rules to one test.
 
     Args:
-        test: With own, excess, low, high and p_holm.
+        test: With own, excess, low, high and p_holm; with against where the random sets are of several kinds.
         matters: Which rise would matter.
         unit: Of the excess, for the reason.
 
@@ -43,7 +43,8 @@ def judge_gain(test: Mapping[str, Any], *, matters: float, unit: str) -> tuple[W
     if math.isnan(p):
         return "cannot be told", "there was no test: the random sets changed nothing, or all as much"
     corrected = "p below 0.001" if p < 0.001 else f"p = {p:.3f}"
-    said = f"{excess:+.3f} {unit} beyond random sets (95 % interval {low:+.3f} to {high:+.3f}, {corrected})"
+    beside = "random sets that write as much" if test.get("against") == "scaled" else "random sets"
+    said = f"{excess:+.3f} {unit} beyond {beside} (95 % interval {low:+.3f} to {high:+.3f}, {corrected})"
     if p < LEVEL:
         if excess < 0:
             return "opposite", f"{said}: less than random sets"

@@ -7,12 +7,13 @@ options, its warnings and what it does not show, so that it can be read far from
 import itertools
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from emorhet_lens.errors import ScreenError
+from emorhet_lens.errors import EmorhetError, ScreenError
 from emorhet_lens.models import embedded
 from emorhet_lens.pictures import layer_picture, stability_picture
 from emorhet_lens.report.curves import curves_section
@@ -25,6 +26,20 @@ from emorhet_lens.report.texts import texts_section
 from emorhet_lens.screening.screen import Screen
 from emorhet_lens.show import colored_tokens, page_script
 from emorhet_lens.store import write_text
+
+
+def require_report() -> None:
+    """Refuse, before anything is computed for it, a report that could not be drawn.
+
+    Raises:
+        EmorhetError: matplotlib or circuitsvis is not installed.
+    """
+    missing = [name for name in ("matplotlib", "circuitsvis") if find_spec(name) is None]
+    if missing:
+        raise EmorhetError(
+            f'a report needs {" and ".join(missing)}, not installed here: pip install "emorhet-lens[show]", or measure '
+            "with the commands of the single stages"
+        )
 
 
 def write_report(

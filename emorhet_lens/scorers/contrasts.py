@@ -13,7 +13,7 @@ from torch import Tensor
 
 from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.errors import StatsError
-from emorhet_lens.scorers.registry import Against, Scores, blank_absent, per_row, register_scorer
+from emorhet_lens.scorers.registry import Against, Scores, blank_absent, per_row, register_scorer, require_against
 
 _SUPPORT = 2
 
@@ -55,7 +55,9 @@ def standardized(stats: ActivationStats, against: Against = "rest") -> Scores:
 
     def compare(source: str) -> Scores:
         (m1, v1, n1), (m0, v0, n0) = _text_moments(stats, against, source, "mean")
-        pooled = ((n1 - 1) * v1 + (n0 - 1) * v0) / (n1 + n0 - 2).clamp(min=1)
+        # One text has no variance, and no weight in the pooled one.
+        spread = [torch.where(n > 1, (n - 1) * v, 0) for v, n in ((v1, n1), (v0, n0))]
+        pooled = (spread[0] + spread[1]) / (n1 + n0 - 2).clamp(min=1)
         return _ratio(m1 - m0, pooled.sqrt())
 
     return _over_sources(stats, against, compare)
@@ -63,13 +65,16 @@ def standardized(stats: ActivationStats, against: Against = "rest") -> Scores:
 
 @register_scorer("rate_z")
 def rate_z(stats: ActivationStats, against: Against = "rest") -> Scores:
-    """Welch's z of the texts' firing rates: difference of means over its standard error, text by text."""
+    """Welch's z of the texts' firing rates: difference of means over its standard error, text by text.
+
+    A source with a single text of the concept, or of what it is compared with, has no standard error and is left out.
+    """
     return _welch(stats, against, "rate")
 
 
 @register_scorer("mean_z")
 def mean_z(stats: ActivationStats, against: Against = "rest") -> Scores:
-    """Welch's z of the texts' mean activations."""
+    """Welch's z of the texts' mean activations; for sources with a single text see `rate_z`."""
     return _welch(stats, against, "mean")
 
 
@@ -156,7 +161,7 @@ def _welch(stats: ActivationStats, against: Against, quantity: Literal["rate", "
 def _text_moments(
     stats: ActivationStats, against: Against, source: str, quantity: Literal["rate", "mean"]
 ) -> list[tuple[Scores, Scores, Float[Tensor, "concept 1 1"]]]:
-    """Mean, variance and number of texts: of each concept, then of what it is compared with."""
+    """Mean, variance (NaN of fewer than two texts) and number of texts: of each concept, then of its counterpart."""
     totals = _target_and_other(stats.summed(f"{quantity}_total", source), against)
     squares = _target_and_other(stats.summed(f"{quantity}_squares", source), against)
     counts = _target_and_other(stats.summed("texts", source).double(), against)
@@ -166,13 +171,14 @@ def _text_moments(
         mean = total / n
         variance = (square - total * mean) / (n - 1)
         # Sums of equal values leave a trace of rounding, which must not pass for a variance.
-        variance = variance.where(variance > 1e-12 * (square / n), 0)
+        variance = variance.where(variance > 1e-12 * (square / n), 0).where(n > 1, torch.nan)
         moments.append((mean, variance, n))
     return moments
 
 
 def _target_and_other(values: Tensor, against: Against) -> tuple[Tensor, Tensor]:
     """From one row a label to one row a concept: the concept's own, and those it is compared with."""
+    require_against(against)
     target = values[:-1]
     other = values[-1:].expand_as(target) if against == "rest" else values.sum(0, keepdim=True) - target
     return target, other
@@ -183,5 +189,5 @@ def _binary_entropy(p: Tensor) -> Tensor:
 
 
 def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
-    """0 / 0 is 0 here: a neuron that never varies is not selective."""
-    return torch.where(numerator == 0, 0, numerator / denominator)
+    """0 / 0 is 0 here: a neuron that never varies is not selective. What is unknown stays unknown."""
+    return torch.where((numerator == 0) & ~denominator.isnan(), 0, numerator / denominator)

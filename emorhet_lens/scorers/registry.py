@@ -6,7 +6,7 @@ thousands of neurons some score high by chance.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import torch
 from einops import rearrange
@@ -68,6 +68,16 @@ def register_scorer(
         return compute
 
     return register
+
+
+def require_against(against: str) -> None:
+    """Refuse a comparison that is unknown.
+
+    Raises:
+        ScreenError: It is.
+    """
+    if against not in get_args(Against):
+        raise ScreenError(f"against={against!r} is unknown; it is one of {', '.join(get_args(Against))}")
 
 
 def per_row(counts: Tensor) -> Float[Tensor, "row 1 1"]:

@@ -134,7 +134,7 @@ class Neurons:
             (its layer axis has one entry, since the neurons are of several layers).
 
         Raises:
-            ScreenError: The set is empty, or the cache lacks a layer.
+            ScreenError: The set is empty, or the cache lacks a layer or has no batch dimension.
         """
         if len(self) == 0:
             raise ScreenError("this set of neurons is empty; there is nothing to show")
@@ -144,6 +144,11 @@ class Neurons:
             name = f"blocks.{layer}.mlp.{hook}"
             if name not in cache:
                 raise ScreenError(f"the cache does not hold {name!r}; run with that hook in names_filter, or without")
+            if cache[name].ndim != 3:
+                raise ScreenError(
+                    f"{name!r} in the cache has shape {tuple(cache[name].shape)}, expected [batch pos neuron]; "
+                    "keep the batch dimension"
+                )
             columns.append(cache[name][batch, :, neuron])
         return torch.stack(columns, dim=-1).unsqueeze(1)
 

@@ -17,6 +17,7 @@ from emorhet_lens.activations.stats import ActivationStats
 from emorhet_lens.errors import ScreenError
 from emorhet_lens.models.hosts import LensModel, identify
 from emorhet_lens.scorers import SCORERS, entropy, probability, require_references
+from emorhet_lens.screening.caveats import caveats
 from emorhet_lens.screening.matching import Background
 from emorhet_lens.screening.neurons import Neurons, neurons_from
 from emorhet_lens.screening.presets import preset as preset_options
@@ -178,7 +179,7 @@ def screen(
     _check_references(stats, options)
     selection = select(stats, options)
     stability = measure_stability(stats, options, shuffles=shuffles, seed=seed) if shuffles else None
-    warnings = _warnings(stats, options, selection, stability)
+    warnings = caveats(stats, options, selection, stability)
     return Screen(stats, preset, options, selection, _named(stats, selection), stability, seed, warnings)
 
 
@@ -211,36 +212,3 @@ def _named(stats: ActivationStats, selection: Selection) -> Neurons:
         site=stats.options["site"],
         background=background.taking([(layer, neuron) for _, layer, neuron, _ in rows]),
     )
-
-
-def _warnings(
-    stats: ActivationStats, options: ScreenOptions, selection: Selection, stability: Stability | None
-) -> tuple[str, ...]:
-    found: list[str] = []
-    fired = stats.summed("texts_fired")[:-1][:, selection.layer, selection.neuron].sum(0)
-    dead, single = int((fired == 0).sum()), int((fired == 1).sum())
-    if dead or single:
-        found.append(
-            f"{dead} of {len(fired)} selected neurons never fire for any concept and {single} fire in one text only; "
-            "their entropy is 0 for lack of data (support=2 leaves them out)"
-        )
-    for scope, (tied, places) in selection.ties.items():
-        found.append(f"{tied} neurons tie at the cut ({scope}) for {places} places; layer and index decided")
-    texts = dict(zip(stats.group.labels, stats.summed("texts").tolist(), strict=True))
-    missing = [label for label, count in texts.items() if count == 0]
-    if missing:
-        found.append(f"there are no texts of: {', '.join(missing)}")
-    few = [f"{label} ({count})" for label, count in texts.items() if 0 < count < 40]
-    if few:
-        found.append(f"fewer than 40 texts of: {', '.join(few)}; expect unstable selections")
-    if stats.options["skipped"]:
-        found.append(f"{len(stats.options['skipped'])} texts were longer than the context and left out")
-    if options.allow_missing_rest:
-        found.append(
-            "sources were not kept apart (allow_missing_rest): what tells sources apart may pass for a concept"
-        )
-    if stability is None:
-        found.append("stability was not measured")
-    elif stability.low <= 0:
-        found.append("the selection is no more stable than one from shuffled labels")
-    return tuple(found)

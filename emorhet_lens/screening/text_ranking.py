@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from emorhet_lens.errors import ScreenError
 from emorhet_lens.scorers import Against
+from emorhet_lens.scorers.registry import require_against
 from emorhet_lens.screening.neurons import Coordinate, Neurons
 from emorhet_lens.screening.shortlist import TextActivations
 
@@ -39,8 +40,9 @@ def exact_auroc(
         to compare).
 
     Raises:
-        ScreenError: A neuron was not read, or a concept is not of the group.
+        ScreenError: A neuron was not read, a concept is not of the group, or `against` is unknown.
     """
+    require_against(against)
     labels = np.array(texts.labels)
     sources = np.array(texts.sources if by_source else ["all"] * len(labels))
     rows = []

@@ -51,7 +51,12 @@ class InductionJob:
         Returns:
             What came out, and what a reader has to know. Errors are those of `SteeringPlan.run`.
         """
-        found, minutes = timed(self.plan.minutes, partial(self.plan.run, model, progress=progress))
+        found, minutes = timed(
+            self.plan.minutes,
+            partial(self.plan.run, model, progress=progress),
+            self.folder / "steering.json",
+            "steering",
+        )
         write_steering(self.folder, found, minutes=minutes, **self.facts)
         signs = sign_shares(self.plan.neurons, self.unseen.screen.stats)
         write_text(self.folder / SIGNS_FILE, signs.to_csv(index=False))

@@ -1,10 +1,12 @@
 """What came out when texts were pushed towards concepts that they do not have.
 
 The induction rate is the share of texts without a concept that are given it under the mask, minus the share without
-the mask. The primary family is fixed in advance: for every concept one test of the induction rate at strength 1 of the
-form `"contrast"`, the concept's own neurons minus matched random sets, Holm-corrected over the concepts. All other
-numbers are exploratory. A matched random set is pushed by its own means, which differ less between concept and rest
-than those of neurons that were selected for it; the rows `scaled` and `noise` push as hard as the concept's own.
+the mask. The primary family: for every concept one test of the induction rate at strength 1 of the form `"contrast"`,
+Holm-corrected over the concepts. The concept's own neurons have to exceed matched random sets, and these sets again,
+scaled until they write as much; the larger p counts. A matched random set is pushed by its own means, which differ less
+between concept and rest than those of neurons that were selected for it, so the first comparison alone asks for little.
+The second was made part of the test after the measurements in the README had been seen. All other numbers are
+exploratory.
 """
 
 import math
@@ -14,13 +16,13 @@ from typing import Any
 
 import pandas as pd
 
-from emorhet_lens.causal.inference import Excess, bootstrap_interval, excess_over_random, holm
+from emorhet_lens.causal.inference import Excess, bootstrap_interval, excess_over_random, holm, weaker
 from emorhet_lens.causal.side_effects import SideEffect
 from emorhet_lens.causal.steps import OWN
 from emorhet_lens.readouts.answers import Answers
 from emorhet_lens.readouts.questions import Question
 from emorhet_lens.steering.moved import ALL, Moved, join_moved, moved_between
-from emorhet_lens.steering.steps import PRIMARY_FORM, PRIMARY_STRENGTH, Push
+from emorhet_lens.steering.steps import PRIMARY_FORM, PRIMARY_STRENGTH, TESTED, Push
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,7 +81,7 @@ class Steering:
         ]
         return join_moved(found) if found else None
 
-    def excess(self, concept: str, measure: str = "rate") -> Excess | None:
+    def excess(self, concept: str, measure: str = "rate") -> tuple[str, Excess] | None:
         """The concept's own induction beyond that of matched random sets, at the primary form and strength.
 
         Args:
@@ -87,37 +89,46 @@ class Steering:
             measure: `"rate"`, or `"log_odds"` of the concept, which is exploratory.
 
         Returns:
-            The excess; nothing where that was not read.
+            The control of the weaker comparison (`"random"` or `"scaled"`, as far as they were measured), and that
+            comparison, see `emorhet_lens.causal.inference.weaker`; nothing without matched random sets.
         """
         own = self._mean(Push(PRIMARY_FORM, PRIMARY_STRENGTH, concept), measure)
-        draws = [Push(PRIMARY_FORM, PRIMARY_STRENGTH, concept, "random", draw) for draw in range(self.n_random)]
-        random = [mean for draw in draws if (mean := self._mean(draw, measure)) is not None]
-        return None if own is None or not random else excess_over_random(own, random)
+        found = []
+        for control in TESTED:
+            draws = [Push(PRIMARY_FORM, PRIMARY_STRENGTH, concept, control, draw) for draw in range(self.n_random)]
+            random = [mean for draw in draws if (mean := self._mean(draw, measure)) is not None]
+            if own is None or (control == TESTED[0] and not random):
+                return None
+            if random:
+                found.append((control, excess_over_random(own, random)))
+        return weaker(found)
 
     def primary(self) -> pd.DataFrame:
         """The primary family: one row a concept; empty where it was not measured.
 
         Returns:
             Columns concept, neurons, n (texts), base_rate, own (induction rate), random_mean, random_sd, excess, low
-            and high (95 %, uncorrected), df, p, p_holm; exploratory beside them log_odds_excess (nats) and
-            log_odds_p. p is NaN where the random sets move no text, or all as many.
+            and high (95 %, uncorrected), df, p, p_holm, against (the control of the weaker comparison); exploratory
+            beside them log_odds_excess (nats) and log_odds_p. p is NaN where the random sets move no text, or all as
+            many.
         """
         found = {concept: self.excess(concept) for concept in self.concepts}
-        corrected = holm([math.nan if one is None else one.p for one in found.values()])
+        corrected = holm([math.nan if one is None else one[1].p for one in found.values()])
         rows = []
-        for (concept, one), p_holm in zip(found.items(), corrected, strict=True):
+        for (concept, tested), p_holm in zip(found.items(), corrected, strict=True):
             moved = self.moved(Push(PRIMARY_FORM, PRIMARY_STRENGTH, concept))
             odds = self.excess(concept, "log_odds")
-            if one is not None and odds is not None and moved is not None:
+            if tested is not None and odds is not None and moved is not None:
+                against, one = tested
                 low, high = one.interval()
                 rows.append(
                     {"concept": concept, "neurons": self.sizes[concept], "n": len(moved.targets)}
                     | {"base_rate": float(moved.before.double().mean()), "own": one.own}
                     | {"random_mean": one.random_mean, "random_sd": one.random_sd, "excess": one.excess}
-                    | {"low": low, "high": high, "df": one.df, "p": one.p, "p_holm": p_holm}
-                    | {"log_odds_excess": odds.excess, "log_odds_p": odds.p}
+                    | {"low": low, "high": high, "df": one.df, "p": one.p, "p_holm": p_holm, "against": against}
+                    | {"log_odds_excess": odds[1].excess, "log_odds_p": odds[1].p}
                 )
-        columns = ("own", "random_mean", "random_sd", "excess", "low", "high", "df", "p", "p_holm")
+        columns = ("own", "random_mean", "random_sd", "excess", "low", "high", "df", "p", "p_holm", "against")
         head, tail = ("concept", "neurons", "n", "base_rate"), ("log_odds_excess", "log_odds_p")
         return pd.DataFrame(rows, columns=[*head, *columns, *tail])
 

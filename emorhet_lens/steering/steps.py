@@ -14,6 +14,8 @@ from emorhet_lens.steering.induction import SHIFTS, Form, induce
 
 Control = Literal["random", "scaled", "noise"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
+TESTED: tuple[Control, ...] = ("random", "scaled")
+"""What a concept's own neurons have to exceed in the primary family."""
 PRIMARY_FORM: Form = "contrast"
 PRIMARY_STRENGTH = 1.0
 
@@ -45,7 +47,7 @@ class Push:
     @property
     def primary(self) -> bool:
         """Whether the primary family needs it."""
-        return self.form == PRIMARY_FORM and self.strength == PRIMARY_STRENGTH and self.control in ("own", "random")
+        return self.form == PRIMARY_FORM and self.strength == PRIMARY_STRENGTH and self.control in ("own", *TESTED)
 
     def step(self, question: int) -> Step:
         """One question read under this mask, as files name it."""

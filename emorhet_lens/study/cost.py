@@ -11,10 +11,13 @@ from pathlib import Path
 
 from emorhet_lens.causal.steps import ADAPTIVE, CONTROLS, SAME_DOSE
 from emorhet_lens.corpora.held_out import HeldOut
+from emorhet_lens.errors import StoreError
 from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.readouts.named import lessons_of, readout_named
 from emorhet_lens.readouts.questions import questions_for
+from emorhet_lens.screening.screen import SCREEN_FILE
 from emorhet_lens.steering.costs import count_pushes
+from emorhet_lens.store import read_json
 from emorhet_lens.study.curves_cost import count_curves
 from emorhet_lens.study.link_cost import count_link
 from emorhet_lens.study.schema import Study, StudyGroup
@@ -63,9 +66,12 @@ def count_study(study: Study, stages: Sequence[Stage], data_dir: Path | None = N
     Raises:
         CorpusError: A corpus is missing, or nothing unseen is left of it.
         EffectsError: The texts do not allow the questions.
-        StoreError: A stage in the folder was made with other options.
+        StoreError: A stage in the folder was made with other options, or a screening of other texts.
     """
     done = [stage.is_done() for stage in stages]
+    for stage, ready in zip(stages, done, strict=True):
+        if ready and stage.name in ("screen", "screen2"):
+            _require_same_texts(stage, study, data_dir)
     return tuple(
         StageCost(stage, 0, True) if ready else _cost(stage, study, data_dir)
         for stage, ready in zip(stages, done, strict=True)
@@ -93,6 +99,17 @@ def seconds_per_text(model: LensModel, texts: HeldOut, readout: str, seed: int) 
         read = len(reading.read(model, progress=False))
         taken.append((time.perf_counter() - started) / read)
     return min(taken)
+
+
+def _require_same_texts(stage: Stage, study: Study, data_dir: Path | None) -> None:
+    """Refuse a screening whose corpora have changed since: what follows would be of other neurons than it says."""
+    texts = screening_texts(stage.of_group(), study, data_dir, second=stage.name == "screen2")
+    kept = read_json(stage.folder / SCREEN_FILE, kind="screen")["collected"]["corpora"]
+    if [one["sha256"] for one in kept] != [texts.digest]:
+        raise StoreError(
+            f"the texts of {stage.title} are not those that {stage.folder} was made from; give the former corpora, or "
+            f"delete {stage.folder.parent}, or name another --out, to make it again"
+        )
 
 
 def _cost(stage: Stage, study: Study, data_dir: Path | None) -> StageCost:

@@ -29,18 +29,10 @@ def count_curves(
         CorpusError: A corpus is missing, or the judge would not be independent.
         EffectsError: The judge could not tell a concept.
     """
-    judged = load_judge_texts(
-        section.judge, seen.group, concepts=section.concepts, prompts=section.chosen, data_dir=data_dir, seed=study.seed
-    )
-    require_unscreened(judged, seen.sources, {example.key for example in seen})
-    train, dev = load_residual_texts(
-        section.corpora or group.corpora,
-        seen.group,
-        concepts=section.concepts,
-        limit=section.texts,
-        data_dir=data_dir,
-        seed=study.seed,
-    )
+    drawn = {"concepts": section.concepts, "data_dir": data_dir, "seed": study.seed, **group.loading}
+    judged = load_judge_texts(section.judge, seen.group, prompts=section.chosen, **drawn)
+    require_unscreened(judged, seen.sources, {example.digest for example in seen})
+    train, dev = load_residual_texts(section.corpora or group.corpora, seen.group, limit=section.texts, **drawn)
     require_other_sources(judged, train)
     writing = count_writing(
         len(section.concepts),

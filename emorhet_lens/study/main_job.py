@@ -17,7 +17,7 @@ from emorhet_lens.corpora import load_corpus, split_names
 from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.quality import describe_quality
 from emorhet_lens.report.parts import GroupReport, gather
-from emorhet_lens.report.report import write_report
+from emorhet_lens.report.report import require_report, write_report
 from emorhet_lens.screening.screen import screen
 from emorhet_lens.texts.concepts import EMOTIONS, RHETORIC
 from emorhet_lens.texts.corpus import Corpus
@@ -48,6 +48,7 @@ def run_all(model: LensModel, out: Path, *, quick: bool = False, seed: int = 0, 
     Returns:
         The report's path.
     """
+    require_report()
     groups: list[GroupReport] = []
     for group, name in CORPORA.items():
         parts = {split: load_corpus(name, split=split) for split in split_names(name)}

@@ -17,7 +17,7 @@ from emorhet_lens.quality import describe_quality
 from emorhet_lens.replication.tables import ReplicationTables
 from emorhet_lens.report.link import LinkReport
 from emorhet_lens.report.parts import GroupReport, gather
-from emorhet_lens.report.report import write_report
+from emorhet_lens.report.report import require_report, write_report
 from emorhet_lens.screening.screen import Screen
 from emorhet_lens.steering.tables import SteeringTables
 from emorhet_lens.study.link_step import ASSOCIATION_PLACE, CROSS_SIGNAL_PLACE, REVERSE_WAY, WAY
@@ -45,10 +45,11 @@ def run_study(plan: StudyPlan, model: LensModel, *, progress: bool = True) -> Pa
         progress: Whether to show progress bars.
 
     Returns:
-        The report's path. Errors are those of `StudyPlan.require_layers` and of the stages; what was done before them
-        is kept.
+        The report's path. Errors are those of `require_report`, `StudyPlan.require_layers` and of the stages; what was
+        done before them is kept.
     """
     plan.require_layers(model)
+    require_report()
     for stage in plan.stages:
         if stage.is_done():
             log.info("%s: done before", stage.title)

@@ -38,6 +38,8 @@ class StudyGroup(BaseModel, frozen=True, extra="forbid", strict=True):
         top: Share of neurons to select, in place of the preset's.
         shuffles: Shuffled labellings for the stability; 0 leaves it out.
         allow_missing_rest: Whether sources without a rest class are accepted.
+        hub: Whether publishers' data sets may be taken from the hub, in all sections.
+        drop_unknown: Whether texts with labels of no concept are left out, in all sections.
         validation: The section `validate`; not measured without it.
         sweep: The section `sweep`; not measured without it.
         induction: The section `induce`; not measured without it.
@@ -52,11 +54,18 @@ class StudyGroup(BaseModel, frozen=True, extra="forbid", strict=True):
     top: Annotated[float, Field(gt=0, le=1)] | None = None
     shuffles: Annotated[int, Field(ge=0)] = 20
     allow_missing_rest: bool = False
+    hub: bool = False
+    drop_unknown: bool = False
     validation: ValidateSection | None = Field(default=None, alias="validate")
     sweep: SweepSection | None = None
     induction: InduceSection | None = Field(default=None, alias="induce")
     curves: CurvesSection | None = None
     replication: ReplicateSection | None = Field(default=None, alias="replicate")
+
+    @property
+    def loading(self) -> dict[str, Any]:
+        """The same as options of `load_corpus`."""
+        return {"hub": self.hub, "unknown": "drop" if self.drop_unknown else "error"}
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -113,6 +113,8 @@ def stages_of(study: Study, folder: Path) -> tuple[Stage, ...]:
         place = folder / group.name
         sections = group.model_dump(mode="json", by_alias=True)
         parts = {name: sections.pop(name) for name in ("validate", "sweep", "induce", "curves", "replicate")}
+        # Folders from before these options did not ask for them.
+        sections = {name: value for name, value in sections.items() if value or name not in ("hub", "drop_unknown")}
         screened = common | {"screen": sections}
         screenings[group.name] = sections
         found.append(Stage(group, "screen", place / "screen", screened))

@@ -35,6 +35,8 @@ def run_screen(plan: StudyPlan, stage: Stage, model: LensModel, progress: bool) 
         stage.folder,
         preset=group.preset,
         changes=group.changes,
+        hub=group.hub,
+        drop_unknown=group.drop_unknown,
         shuffles=group.shuffles,
         seed=plan.study.seed,
         progress=progress,

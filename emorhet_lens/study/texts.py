@@ -16,22 +16,31 @@ def screening_texts(group: StudyGroup, study: Study, data_dir: Path | None, *, s
     names, limit = group.corpora, group.limit
     if second and group.replication is not None:
         names, limit = group.replication.corpora, group.replication.screen_limit or group.limit
-    return load_texts(names, group.name, data_dir=data_dir, limit=limit, seed=study.seed)
+    return load_texts(
+        names,
+        group.name,
+        data_dir=data_dir,
+        hub=group.hub,
+        limit=limit,
+        seed=study.seed,
+        drop_unknown=group.drop_unknown,
+    )
 
 
 def unseen_texts(
     section: Section, corpora: Sequence[str], seen: Corpus, study: Study, data_dir: Path | None
 ) -> HeldOut:
     """The development and test texts of a section, as its measurement will choose them."""
-    keys = frozenset(example.key for example in seen)
+    known = frozenset(example.digest for example in seen)
     return load_held_out(
         list(corpora),
         seen.group,
-        seen=keys,
+        seen=known,
         limit=section.limit,
         min_texts=section.min_texts,
         data_dir=data_dir,
         seed=study.seed,
+        **study.group(seen.group.name).loading,
     )
 
 
@@ -47,16 +56,17 @@ def link_texts(
     """By name of the group, emotions first: the texts of the screenings, and texts that neither has seen."""
     corpora = link_corpora(section, study)
     seen = {name: screening_texts(study.group(name), study, data_dir) for name in corpora}
-    keys = frozenset(example.key for texts in seen.values() for example in texts)
+    known = frozenset(example.digest for texts in seen.values() for example in texts)
     return seen, {
         name: load_held_out(
             list(names),
             seen[name].group,
-            seen=keys,
+            seen=known,
             limit=section.limit,
             min_texts=section.min_texts,
             data_dir=data_dir,
             seed=study.seed,
+            **study.group(name).loading,
         )
         for name, names in corpora.items()
     }

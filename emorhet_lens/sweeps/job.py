@@ -45,7 +45,9 @@ class SweepJob:
         Returns:
             The table of `sweep.csv`, and what a reader has to know. Errors are those of `SweepPlan.run`.
         """
-        found, minutes = timed(self.plan.minutes, partial(self.plan.run, model, progress=progress))
+        found, minutes = timed(
+            self.plan.minutes, partial(self.plan.run, model, progress=progress), self.folder / "sweep.json", "sweep"
+        )
         table = write_sweep(self.folder, found, minutes=minutes, **self.unseen.facts)
         notes = [*self.unseen.texts.left_out, *found.warnings]
         try:

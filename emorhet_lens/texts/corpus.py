@@ -6,7 +6,7 @@ they differ in anything else. Balanced classes do not make a corpus free of conf
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -80,6 +80,14 @@ class Corpus:
         found = Counter(example.label for example in self.examples)
         return {label: found[label] for label in self.group.labels}
 
+    def among(self, seen: Collection[str]) -> tuple[Example, ...]:
+        """The examples that are among others.
+
+        Args:
+            seen: The digests of the others, or their keys where their texts are not known.
+        """
+        return tuple(example for example in self.examples if example.digest in seen or example.key in seen)
+
     def where(self, keep: Callable[[Example], bool]) -> "Corpus":
         """The examples for which `keep` is true, in the same order.
 
@@ -89,7 +97,7 @@ class Corpus:
         return self._with(tuple(example for example in self.examples if keep(example)))
 
     def balanced(self, n: int | None = None, *, seed: int = 0) -> "Corpus":
-        """Draw equally many texts of every label within each source, at random.
+        """Draw equally many texts of every label within each source, at random; another order gives another draw.
 
         Args:
             n: Texts a label and source; a label that has fewer keeps all it has. By default the size of the

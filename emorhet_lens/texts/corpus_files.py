@@ -159,11 +159,15 @@ def _example(fields: Mapping[str, Any], row: int, spelled: str, label: str, sour
 
 
 def _required(fields: Mapping[str, Any], *names: str) -> str:
-    for name in names:
-        if fields.get(name) is not None:
-            return _string(fields[name], name)
-    found = [name for name, value in fields.items() if value is not None]
-    raise CorpusError(f"there is no field {' or '.join(map(repr, names))}; the row has {', '.join(found) or 'none'}")
+    there = [name for name in names if fields.get(name) is not None]
+    if not there:
+        found = [name for name, value in fields.items() if value is not None]
+        raise CorpusError(
+            f"there is no field {' or '.join(map(repr, names))}; the row has {', '.join(found) or 'none'}"
+        )
+    # An empty field gives way to one that holds something.
+    name = next((name for name in there if fields[name] != ""), there[0])
+    return _string(fields[name], name)
 
 
 def _optional(fields: Mapping[str, Any], name: str) -> str | None:

@@ -1,5 +1,6 @@
 """One labelled text and what is known about it."""
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 
@@ -37,6 +38,11 @@ class Example:
     def normalized(self) -> tuple[str, tuple[str, ...]]:
         """The text without case and punctuation (unless it is nothing else), and the context: equal for duplicates."""
         return re.sub(r"\W+", " ", self.text.lower()).strip() or self.text.strip(), self.context
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits, equal for duplicates whatever their ids and sources."""
+        return hashlib.sha256(repr(self.normalized).encode()).hexdigest()[:16]
 
     @property
     def n_words(self) -> int:

@@ -22,6 +22,7 @@ from emorhet_lens.models.hosts import LensModel
 from emorhet_lens.passes.passes import BatchSize, Hooks
 from emorhet_lens.readouts.questions import Question, questions_for
 from emorhet_lens.readouts.readout import Reading, Readout
+from emorhet_lens.readouts.zero_shot import FewShot
 from emorhet_lens.texts.corpus import Corpus
 from emorhet_lens.texts.splitting import random_stream
 
@@ -122,12 +123,15 @@ def prepare_readings(
         What can be read under any mask.
 
     Raises:
-        EffectsError: A concept has no development texts, texts were screened on, or at the positions no mask would act.
+        EffectsError: A concept has no development texts, texts were screened on, texts to calibrate on are missing, or
+            at the positions no mask would act.
         MaskError: `where` is unknown.
         CorpusError: Two parts share a text, or a text is too long.
         ReadoutError: A part that the readout needs is missing.
     """
     require_acting(where, readout)
+    if train is not None and calibrate is None and isinstance(readout, FewShot) and readout.calibration == "prior":
+        raise EffectsError("FewShot calibrates: pass calibrate=, texts that neither dev nor train holds, beside train=")
     require_unseen(stats, dev=dev, calibrate=calibrate, train=train)
     asked = questions_for(dev) if questions is None else tuple(questions)
     lent, unpriced = with_costs(neutral_texts(dev, seed, NEUTRAL_TEXTS) if neutral is None else neutral, where)

@@ -25,7 +25,7 @@ class TuningFiles:
     folder: Path
 
     @classmethod
-    def open(cls, folder: Path, options: Mapping[str, Any]) -> "TuningFiles":
+    def open(cls, folder: Path | str, options: Mapping[str, Any]) -> "TuningFiles":
         """Begin a folder, or go on with one of the same tuning.
 
         Args:
@@ -35,6 +35,7 @@ class TuningFiles:
         Raises:
             StoreError: The folder holds another tuning.
         """
+        folder = Path(folder)
         path = folder / PLAN_FILE
         mine = json.loads(json.dumps(options))
         if path.exists():

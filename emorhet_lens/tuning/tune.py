@@ -6,6 +6,7 @@ random sets as well; `emorhet_lens.tune_all` runs the same loop on them, and `ef
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +31,8 @@ from emorhet_lens.tuning.feedback import FeedbackLoop, Tuning, require_delta
 from emorhet_lens.tuning.store import TuningFiles, require_names
 
 __all__ = ["Tuning", "prepare_loop", "tune"]
+
+log = logging.getLogger(__name__)
 
 
 def tune(
@@ -159,6 +162,13 @@ def prepare_loop(
         seed=seed,
         progress=progress,
     )
+    for concept, score in readings.base.items():
+        if score.recall < delta:
+            log.warning(
+                "%s: recall without a mask is %.2f on the development texts, so nothing can lower it by delta=%g; its "
+                "loops end without a dose that does, whatever the neurons",
+                *(concept, score.recall, delta),
+            )
     digests = {name: hashlib.sha256(repr(sorted(one.sets.items())).encode()).hexdigest() for name, one in sets.items()}
     options: dict[str, Any] = {
         "model": identity.to_dict(),

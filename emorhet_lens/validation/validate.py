@@ -53,7 +53,9 @@ class Validation:
         Returns:
             The effects.
         """
-        effects, minutes = timed(self.plan.minutes, partial(self.plan.run, model, progress=progress))
+        effects, minutes = timed(
+            self.plan.minutes, partial(self.plan.run, model, progress=progress), self.folder / "effects.json", "effects"
+        )
         write_effects(self.folder, effects, minutes=minutes, **self.unseen.facts)
         return effects
 
