@@ -125,7 +125,7 @@ def encode_corpus(
     prompt: Prompt,
     tokens: Tokens,
     prepend_bos: bool | None = None,
-    long_texts: Literal["error", "skip"] = "error",
+    long_texts: LongTexts = "error",
 ) -> EncodedCorpus:
     """Tokenise everything before the first pass, so that a bad text fails before anything was computed.
 
